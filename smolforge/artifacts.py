@@ -1,0 +1,133 @@
+"""Every kind of thing smolforge makes, with its files and its facts.
+
+An artifact is inert: a sealed folder, the key of what made it, the digest of its bytes, and a few
+facts. Nothing else carries information from one stage to the next. All JSON lines are UTF-8, one
+object a line; all paths inside an artifact are relative; no artifact holds a time or a machine's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Fact = int | float | str
+Facts = Mapping[str, Fact]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A sealed result: `path` is its folder, `digest` the hash of its files."""
+
+    path: Path
+    key: str
+    digest: str
+    facts: Facts = field(default_factory=dict)
+
+
+class RawDocs(Artifact):
+    """Raw pages and files as they were found.
+
+    documents-*.parquet  id, kind (html | text | markdown | code), url, text, meta (JSON text)
+    facts                documents, bytes
+    """
+
+
+class EvalTexts(Artifact):
+    """What no model may train on: held-out questions and held-out documents.
+
+    items-<skill>.jsonl   one evals.task.Item a line
+    texts-<domain>.jsonl  {"id", "text"}, for bits per byte
+    facts                 items, texts
+    """
+
+
+class QualityModel(Artifact):
+    """A small classifier of educational value, 0 to 5.
+
+    model.json, weights.npz   facts: examples, f1
+    """
+
+
+class Corpus(Artifact):
+    """Curated documents of one domain, and what curation dropped.
+
+    documents-*.parquet  id, text, url, score
+    dropped-*.parquet    id, rule, reason, excerpt
+    facts                documents, bytes, dropped, dropped_<rule>
+    """
+
+
+class Tokenizer(Artifact):
+    """Byte-level BPE with chat template, in the files that `transformers` reads.
+
+    tokenizer.json, tokenizer_config.json, special_tokens_map.json, chat_template.jinja
+    facts  vocabulary, bytes_per_token
+    """
+
+
+class TokenShards(Artifact):
+    """One domain as token ids.
+
+    tokens-*.bin  uint16 (uint32 where the vocabulary needs it), documents end to end
+    index.npz     document offsets into each shard
+    facts         tokens, documents, bytes
+    """
+
+
+class ChosenMixture(Artifact):
+    """The mixture of the next phase, and why.
+
+    mixture.json  {"weights": {domain: share}, "reasons": [...], "gaps": {skill: ...}}
+    facts         share_<domain>
+    """
+
+
+class Checkpoint(Artifact):
+    """A model, and what is needed to train it further.
+
+    config.json, model.safetensors            the names and shapes of the public Llama checkpoint
+    optimizer.safetensors, train_state.json   absent after tuning steps
+    losses.jsonl                              one line a logged step
+    facts                                     parameters, tokens, loss, flops
+    """
+
+
+class Scores(Artifact):
+    """A model's scores on every task, with chance level and interval.
+
+    scores.json    [evals.task.Score...]
+    samples.jsonl  what was asked, what was answered, how it was judged
+    facts          <skill>, <skill>_low, <skill>_high
+    """
+
+
+class ChatData(Artifact):
+    """Conversations for instruction tuning.
+
+    conversations.jsonl  {"id", "skill", "messages", "tools"}
+    facts                conversations, turns
+    """
+
+
+class PreferenceData(Artifact):
+    """Pairs of answers to one prompt, ranked.
+
+    pairs.jsonl  {"id", "skill", "messages", "chosen", "rejected", "margin"}
+    facts        pairs
+    """
+
+
+class Sizing(Artifact):
+    """The model and budget chosen for the data and the time there is.
+
+    sizing.json  {"vocabulary", "model", "phase_tokens", "batch_tokens", "reasons"}
+    facts        parameters, tokens, minutes
+    """
+
+
+class DeviceModel(Artifact):
+    """A model ready to leave: for `transformers` and for llama.cpp, proven equal.
+
+    hf/…, model-*.gguf, parity.json   facts: parity checks passed, bytes by file
+    """
