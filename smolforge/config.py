@@ -36,7 +36,9 @@ def to_plain(value: Any, where: str = "") -> Any:
             raise ConfigError(f"`{where}` is {value}, which cannot be recorded", fix="use a finite number")
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name), _join(where, f.name)) for f in dataclasses.fields(value)}
+        return {
+            f.name: to_plain(getattr(value, f.name), _join(where, f.name)) for f in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(k): to_plain(v, _join(where, str(k))) for k, v in value.items()}
     if isinstance(value, tuple | list):
@@ -58,7 +60,9 @@ def from_plain(kind: Any, plain: Any, where: str = "") -> Any:
         return _from_union(kind, plain, where)
     if origin is typing.Literal:
         if plain not in typing.get_args(kind):
-            raise ConfigError(f"`{where}` is {plain!r}", fix=f"use one of {', '.join(map(str, typing.get_args(kind)))}")
+            raise ConfigError(
+                f"`{where}` is {plain!r}", fix=f"use one of {', '.join(map(str, typing.get_args(kind)))}"
+            )
         return plain
     if dataclasses.is_dataclass(kind):
         return _from_mapping(kind, plain, where)
@@ -77,7 +81,9 @@ def from_plain(kind: Any, plain: Any, where: str = "") -> Any:
         _expect(isinstance(plain, int) and not isinstance(plain, bool), where, "a whole number", plain)
         return plain
     if kind in (str, bool, type(None)):
-        _expect(isinstance(plain, kind), where, {str: "text", bool: "true or false"}.get(kind, "nothing"), plain)
+        _expect(
+            isinstance(plain, kind), where, {str: "text", bool: "true or false"}.get(kind, "nothing"), plain
+        )
         return plain
     raise ConfigError(f"`{where}` has a type that configs do not support: {kind}")
 

@@ -23,7 +23,9 @@ QUIET_SHOW_SECONDS = 10.0
 class Log:
     """Writes events and shows progress. `scoped` gives the log of one stage."""
 
-    def __init__(self, file: Path | None = None, *, stage: str = "", label: str = "", show: TextIO | None = None):
+    def __init__(
+        self, file: Path | None = None, *, stage: str = "", label: str = "", show: TextIO | None = None
+    ):
         self.file = file
         self.stage = stage
         self.label = label

@@ -47,6 +47,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a stage is expected to need, as far as its config tells; zero where it does not."""
+
+    parameters: int = 0
+    tokens: int = 0
+    flops: float = 0.0
+    disk_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Stage(Generic[A]):
     """A stage function with its name, version and the kind of artifact it makes."""
 
@@ -54,6 +64,7 @@ class Stage(Generic[A]):
     version: int
     makes: type[A]
     function: Callable[..., Facts]
+    cost: Callable[[Any], Cost] | None = None
 
     @property
     def summary(self) -> str:
@@ -64,18 +75,25 @@ class Stage(Generic[A]):
         return self.function(cfg, job, **inputs)
 
 
-def stage(*, makes: type[A], version: int) -> Callable[[Callable[..., Facts]], Stage[A]]:
+def stage(
+    *, makes: type[A], version: int, cost: Callable[[Any], Cost] | None = None
+) -> Callable[[Callable[..., Facts]], Stage[A]]:
     """Declare a stage; `version` is raised whenever its output for the same inputs changes."""
 
     def declare(function: Callable[..., Facts]) -> Stage[A]:
-        return Stage(function.__name__.replace("_", "-"), version, makes, function)
+        return Stage(function.__name__.replace("_", "-"), version, makes, function, cost)
 
     return declare
 
 
 def stage_key(stage: Stage[Any], cfg: Any, digests: Mapping[str, Any]) -> str:
     """The identity of a result: 64 hex digits."""
-    identity = {"stage": stage.name, "version": stage.version, "config": to_plain(cfg), "inputs": dict(digests)}
+    identity = {
+        "stage": stage.name,
+        "version": stage.version,
+        "config": to_plain(cfg),
+        "inputs": dict(digests),
+    }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,0 +1,250 @@
+"""The command `smol`: verbs, not knobs. Everything heavy is imported by the verb that needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import smolforge
+from smolforge.errors import ConfigError, SmolError
+
+
+class Verbs(click.Group):
+    """A group that turns our errors into clear messages, and Ctrl-C into a way to go on."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the work, not of the alphabet
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SmolError as error:
+            click.echo(f"\nsmol: {error}", err=True)
+            sys.exit(1)
+        except BrokenPipeError:
+            os._exit(0)  # the reader of our output is gone; nothing is left to say
+        except KeyboardInterrupt:
+            again = shlex.join(["smol", *sys.argv[1:]])
+            click.echo(f"\nsmol: stopped; what was finished is kept. To go on: {again}", err=True)
+            sys.exit(130)
+
+
+lab_option = click.option(
+    "--lab",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: Path(os.environ.get("SMOL_LAB", "lab")),
+    help="Folder for artifacts and runs (default: $SMOL_LAB or ./lab).",
+)
+recipe_options = [
+    click.argument("recipe"),
+    click.option("--scale", help="One of the recipe's scales; the first is the default."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change one setting; repeatable."
+    ),
+    click.option("--from", "saved", type=click.Path(path_type=Path), help="Start from a run's recipe.json."),
+    click.option("--name", help="Name of the run (default: the recipe's)."),
+    lab_option,
+]
+
+
+def with_options(options: list[Any]) -> Any:
+    """Apply several click options at once."""
+
+    def apply(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(smolforge.__version__, prog_name="smol")
+def main() -> None:
+    """The whole road of a small language model: raw files to a model you can talk to."""
+
+
+@main.command()
+@with_options(recipe_options)
+@click.option("--threads", type=click.IntRange(1), help="Processor threads (default: all).")
+@click.option("--device", default="cpu", help="cpu or cuda.")
+def run(
+    recipe: str,
+    scale: str,
+    settings: tuple[str, ...],
+    saved: Path,
+    name: str,
+    lab: Path,
+    threads: int,
+    device: str,
+) -> None:
+    """Build what a recipe asks for and is not there yet; resumes by itself."""
+    from smolforge.run import run_recipe
+
+    run_recipe(recipe, scale, settings, saved, name, lab, threads, device)
+
+
+@main.command()
+@with_options(recipe_options)
+@click.option("--config", "show_config", is_flag=True, help="Print the resolved config instead.")
+def plan(
+    recipe: str, scale: str, settings: tuple[str, ...], saved: Path, name: str, lab: Path, show_config: bool
+) -> None:
+    """Say what `run` would do, why, and at what cost; builds nothing."""
+    from smolforge.config import to_plain
+    from smolforge.plan import Plan
+    from smolforge.recipe import load_recipe
+    from smolforge.show import plan_text
+
+    loaded = load_recipe(recipe)
+    cfg = loaded.configured(scale, settings, saved)
+    if show_config:
+        click.echo(json.dumps(to_plain(cfg), indent=1, ensure_ascii=False))
+        return
+    planned = Plan(lab, name or loaded.name)
+    loaded.function(planned, cfg)
+    click.echo(plan_text(planned.steps))
+
+
+@main.command()
+@click.argument("name", required=False)
+@lab_option
+def show(name: str | None, lab: Path) -> None:
+    """List runs; one run's artifacts; or one artifact's facts and lineage."""
+    from smolforge import show as texts
+    from smolforge.store import Store
+
+    store = Store(lab)
+    if name is None:
+        click.echo(texts.runs_text(store))
+    elif name in store.runs():
+        click.echo(texts.run_text(store, name))
+    else:
+        click.echo(texts.artifact_text(store, store.find(name)))
+
+
+@main.command()
+@click.argument("left")
+@click.argument("right")
+@lab_option
+def diff(left: str, right: str, lab: Path) -> None:
+    """Compare two runs, field by field."""
+    from smolforge.show import diff_text
+    from smolforge.store import Store
+
+    click.echo(diff_text(Store(lab), left, right))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--like", default="own_data", help="The recipe to start from.")
+def new(name: str, like: str) -> None:
+    """Write a recipe of your own into ./recipes, to be edited."""
+    from smolforge.recipe import load_recipe
+
+    if not name.isidentifier():
+        raise ConfigError(f"`{name}` cannot name a recipe", fix="use letters, digits and underscores")
+    path = Path("recipes") / f"{name}.py"
+    if path.exists():
+        raise ConfigError("this recipe exists already", where=str(path), fix="choose another name")
+    text = load_recipe(like).path.read_text("utf-8")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    click.echo(
+        f"wrote {path}, a copy of `{like}`\nnext: edit it, then `smol plan {name}` and `smol run {name}`"
+    )
+
+
+@main.command("eval")
+@click.argument("model")
+@click.option(
+    "--benchmarks",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder with benchmark files (JSON lines).",
+)
+@click.option("--tasks", help="Comma-separated task names (default: all that the folder holds).")
+@click.option("--items", "items_per_task", default=200, show_default=True, help="Questions a task.")
+@click.option("--form", type=click.Choice(["text", "chat"]), default="text", show_default=True)
+@lab_option
+def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: str, lab: Path) -> None:
+    """Score a model on benchmarks, with chance level and interval."""
+    from smolforge.models import evaluate_model
+
+    names = tuple(tasks.split(",")) if tasks else ()
+    click.echo(evaluate_model(model, benchmarks, names, items_per_task, form, lab))
+
+
+@main.command()
+@click.argument("model")
+@click.option("--system", help="System message.")
+@click.option("--temperature", type=click.FloatRange(0, 5), default=0.3, show_default=True)
+@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True)
+@lab_option
+def chat(model: str, system: str | None, temperature: float, max_tokens: int, lab: Path) -> None:
+    """Talk to a model in the terminal: a run, a label, a model folder or a GGUF file."""
+    from smolforge.models import open_talker
+    from smolforge.serve import terminal
+
+    terminal.chat(open_talker(model, lab), system=system, temperature=temperature, max_tokens=max_tokens)
+
+
+@main.command()
+@click.argument("model")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--api-key", envvar="SMOL_API_KEY", help="Ask clients for this key.")
+@lab_option
+def serve(model: str, host: str, port: int, api_key: str | None, lab: Path) -> None:
+    """Offer a model to OpenAI clients, and a page to chat in."""
+    from smolforge.models import open_talker
+    from smolforge.serve import server
+
+    server.serve(open_talker(model, lab), host=host, port=port, api_key=api_key)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@lab_option
+def export(model: str, folder: Path, lab: Path) -> None:
+    """Write a model for transformers and llama.cpp into FOLDER, proven equal."""
+    from smolforge.models import export_model
+
+    click.echo(export_model(model, folder, lab))
+
+
+@main.command()
+@click.argument("name")
+@lab_option
+def report(name: str, lab: Path) -> None:
+    """Rebuild a run's report from what the lab holds."""
+    from smolforge.report.build import build_report
+    from smolforge.store import Store
+
+    if name not in Store(lab).runs():
+        raise ConfigError(f"there is no run `{name}`", where=str(lab), fix="`smol show` lists the runs")
+    click.echo(build_report(lab / "runs" / name, lab / "artifacts"))
+
+
+@main.command()
+@click.option("--measure", is_flag=True, help="Also measure this machine's speed (about ten seconds).")
+@lab_option
+def doctor(measure: bool, lab: Path) -> None:
+    """Say what this machine can run, what is missing, and how to mend it."""
+    from smolforge.doctor import examine
+
+    text, well = examine(lab, measure)
+    click.echo(text)
+    if not well:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Loading recipes: a Python file with `SCALES` (name → config, the first is the default) and `recipe`.
+
+SCALES = {"demo": Config(...), "tiny": Config(...)}
+def recipe(store: Store, cfg: Config) -> None: ...
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smolforge.config import from_plain, set_path
+from smolforge.errors import ConfigError
+from smolforge.store import Store
+
+SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe file, loaded."""
+
+    name: str
+    path: Path
+    scales: Mapping[str, Any]
+    function: Callable[[Store, Any], None]
+
+    @property
+    def summary(self) -> str:
+        """First line of the recipe's docstring."""
+        return (self.function.__doc__ or "").strip().split("\n")[0]
+
+    def configured(self, scale: str | None, settings: Sequence[str], saved: Path | None = None) -> Any:
+        """The config of `scale` (or one saved by an earlier run) with `path=value` settings applied."""
+        if saved is not None:
+            cfg = from_plain(type(next(iter(self.scales.values()))), _saved_config(saved))
+        elif scale is None:
+            cfg = next(iter(self.scales.values()))
+        elif scale in self.scales:
+            cfg = self.scales[scale]
+        else:
+            raise ConfigError(
+                f"`{self.name}` has no scale `{scale}`", fix=f"use one of {', '.join(self.scales)}"
+            )
+        for setting in settings:
+            path, equals, value = setting.partition("=")
+            if not equals:
+                raise ConfigError(f"`--set {setting}` has no value", fix="write `--set path=value`")
+            cfg = set_path(cfg, path.strip(), value.strip())
+        return cfg
+
+
+def find_recipes() -> dict[str, Path]:
+    """Every recipe at hand: those in `./recipes` first, then those shipped."""
+    found: dict[str, Path] = {}
+    for folder in (Path.cwd() / "recipes", SHIPPED):
+        for path in sorted(folder.glob("*.py")) if folder.is_dir() else []:
+            found.setdefault(path.stem, path)
+    return found
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe called `name`, or in the file `name`."""
+    path = Path(name) if name.endswith(".py") else find_recipes().get(name)
+    if path is None or not path.is_file():
+        known = ", ".join(find_recipes()) or "none"
+        raise ConfigError(
+            f"there is no recipe `{name}`", fix=f"known here: {known}; or give a path to a .py file"
+        )
+    spec = importlib.util.spec_from_file_location(f"smolforge_recipe_{path.stem}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError, AttributeError, TypeError) as error:
+        line = getattr(error, "lineno", None) or _line_in(path, error)
+        raise ConfigError(
+            f"the recipe cannot be loaded: {error}",
+            where=f"{path}:{line}" if line else str(path),
+            fix="mend the recipe",
+        ) from error
+    scales, function = getattr(module, "SCALES", None), getattr(module, "recipe", None)
+    if not isinstance(scales, Mapping) or not scales or not callable(function):
+        raise ConfigError(
+            "this file is no recipe",
+            where=str(path),
+            fix="it needs `SCALES` (name → config) and `recipe(store, cfg)`",
+        )
+    return Recipe(path.stem, path, scales, function)
+
+
+def _line_in(path: Path, error: BaseException) -> int | None:
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _saved_config(path: Path) -> Any:
+    try:
+        saved = json.loads(path.read_text("utf-8"))
+        return saved["config"]
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no saved config", where=str(path), fix="give a run's recipe.json"
+        ) from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ConfigError(
+            f"this is no saved config: {error}", where=str(path), fix="give a run's recipe.json"
+        ) from None
