@@ -1,0 +1,57 @@
+"""Fused operations of a Llama step, one signature each, differentiable, for an ordinary `nn.Module`.
+
+    tokens ─ embedding ─┬─ rms_norm ─ linear(q, k, v) ─ rotary_attention ─ linear(o) ─┐
+                        └──────────────────────── residual ──────────── add_rms_norm ─┤
+                          linear_cross_entropy ← … ← linear(down) ← swiglu ← linear(gate, up)
+
+Where a C compiler serves, CPU tensors in fp32 and bf16 go through C kernels compiled once for this very
+machine; everything else (CUDA, float64, no compiler, `SMOL_KERNELS=torch`) takes the same operation in
+plain PyTorch. `describe()` says which, for the record.
+
+Parameters are fp32 masters; the type of the activations decides the type of the products, so a model is
+bf16 from the moment `embedding(..., dtype=torch.bfloat16)` made it so. Weight gradients are fp32.
+Which of the two types is quicker depends on the CPU: ask `fastest_dtype()`.
+
+For a fixed number of threads every result is the same bit for bit.
+
+Shapes: B batch, T query time, S key time, D width, H query heads, K key/value heads, E head width,
+V vocabulary, F feed-forward, N tokens flat, P rotary table length, R = E / 2.
+"""
+
+from smolforge.kernels.ops import (
+    adamw_step,
+    add_rms_norm,
+    attention,
+    describe,
+    embedding,
+    fastest_dtype,
+    linear,
+    linear_cross_entropy,
+    newton_schulz,
+    rms_norm,
+    rotary,
+    rotary_attention,
+    rotary_tables,
+    square_norm,
+    swiglu,
+    token_logprobs,
+)
+
+__all__ = [
+    "adamw_step",
+    "add_rms_norm",
+    "attention",
+    "describe",
+    "embedding",
+    "fastest_dtype",
+    "linear",
+    "linear_cross_entropy",
+    "newton_schulz",
+    "rms_norm",
+    "rotary",
+    "rotary_attention",
+    "rotary_tables",
+    "square_norm",
+    "swiglu",
+    "token_logprobs",
+]

@@ -1,0 +1,229 @@
+"""Every operation in plain PyTorch: what the C path must equal, and what runs where there is none.
+
+Nothing here is an `autograd.Function`, so `torch.compile` and every device take it as it is; the one
+exception is that logits are recomputed in the backward pass (`checkpoint`) instead of being kept.
+
+Shapes: B batch, T query time, S key time, D width, H query heads, K key/value heads, E head width,
+V vocabulary, F feed-forward, N tokens flat, P rotary table length, R = E / 2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+CHUNK_TOKENS = 1024
+"""Rows of logits alive at a time; chosen so that 1024 x 49152 in bf16 stays near 100 MB."""
+
+
+def rms_norm(x_ND: Tensor, weight_D: Tensor, eps: float) -> Tensor:
+    """Root-mean-square norm, computed in fp32 (float64 stays)."""
+    wide = x_ND if x_ND.dtype == torch.float64 else x_ND.float()
+    scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    return (wide * scale * weight_D.to(wide.dtype)).to(x_ND.dtype)
+
+
+def add_rms_norm(x_ND: Tensor, residual_ND: Tensor, weight_D: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """(norm of the sum, the sum)."""
+    total_ND = x_ND + residual_ND
+    return rms_norm(total_ND, weight_D, eps), total_ND
+
+
+def swiglu(gate_up_N2F: Tensor) -> Tensor:
+    """silu(gate) * up; the first half of the last dimension is the gate."""
+    gate_NF, up_NF = gate_up_N2F.chunk(2, dim=-1)
+    return F.silu(gate_NF) * up_NF
+
+
+def _rotate(x_BTHE: Tensor, cos_T1R: Tensor, sin_T1R: Tensor) -> Tensor:
+    wide = x_BTHE if x_BTHE.dtype == torch.float64 else x_BTHE.float()
+    first, second = wide.chunk(2, dim=-1)
+    turned = (first * cos_T1R - second * sin_T1R, second * cos_T1R + first * sin_T1R)
+    return torch.cat(turned, dim=-1).to(x_BTHE.dtype)
+
+
+def rotary(
+    q_BTHE: Tensor, k_BTKE: Tensor, cos_PR: Tensor, sin_PR: Tensor, positions_BT: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Queries and keys turned by their positions, half-split layout."""
+    if positions_BT is None:
+        cos, sin = cos_PR[None, : q_BTHE.shape[1]], sin_PR[None, : q_BTHE.shape[1]]
+    else:
+        cos, sin = cos_PR[positions_BT], sin_PR[positions_BT]
+    cos, sin = cos.unsqueeze(2), sin.unsqueeze(2)
+    return _rotate(q_BTHE, cos, sin), _rotate(k_BTKE, cos, sin)
+
+
+def attention(q_BTHE: Tensor, k_BSKE: Tensor, v_BSKE: Tensor, starts_BT: Tensor | None) -> Tensor:
+    """Causal attention within documents."""
+    length, keys = q_BTHE.shape[1], k_BSKE.shape[1]
+    groups = q_BTHE.shape[2] // k_BSKE.shape[2]
+    q, k, v = (x.transpose(1, 2) for x in (q_BTHE, k_BSKE, v_BSKE))
+    if groups > 1 and not q.is_cuda:  # the CPU path of `enable_gqa` is slower than copying
+        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    gqa = groups > 1 and q.is_cuda
+    if starts_BT is None and length == keys:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=gqa).transpose(1, 2)
+    at_S = torch.arange(keys, device=q.device)
+    seen = at_S[None, None, :] <= at_S[None, keys - length :, None]
+    if starts_BT is not None:
+        seen = seen & (at_S[None, None, :] >= starts_BT[:, :, None])
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], enable_gqa=gqa).transpose(1, 2)
+
+
+def rotary_attention(
+    qkv_BTP: Tensor,
+    heads: int,
+    kv_heads: int,
+    cos_PR: Tensor,
+    sin_PR: Tensor,
+    positions_BT: Tensor | None,
+    starts_BT: Tensor | None,
+) -> Tensor:
+    """`rotary` and `attention` of packed query, key and value heads; gives B x T x (H E)."""
+    batch, length, width = qkv_BTP.shape
+    head = width // (heads + 2 * kv_heads)
+    q, k, v = qkv_BTP.view(batch, length, -1, head).split((heads, kv_heads, kv_heads), dim=2)
+    q, k = rotary(q, k, cos_PR, sin_PR, positions_BT)
+    return attention(q, k, v, starts_BT).reshape(batch, length, heads * head)
+
+
+def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:
+    """x times each weight transposed, side by side; weights are brought to x's type first."""
+    ready = [w.to(x_ND.dtype) for w in weights_MD]
+    return F.linear(x_ND, ready[0] if len(ready) == 1 else torch.cat(ready))
+
+
+def embedding(tokens_BT: Tensor, weight_VD: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows of the table, in `dtype`."""
+    return F.embedding(tokens_BT, weight_VD).to(dtype)
+
+
+def _chunk_loss(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
+) -> Tensor:
+    logits_NV = F.linear(hidden_ND, weight_VD)
+    logits_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
+    lse_N = logits_NV.logsumexp(-1)
+    picked_N = logits_NV.gather(-1, targets_N.clamp(min=0)[:, None]).squeeze(-1)
+    loss_N = lse_N - picked_N + z_loss * lse_N.square()
+    return torch.where(weights_N != 0, loss_N * weights_N, 0.0).sum()
+
+
+def linear_cross_entropy(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
+) -> Tensor:
+    """Weighted sum of the tokens' losses."""
+    ready_VD = weight_VD.to(hidden_ND.dtype)
+    total = hidden_ND.new_zeros((), dtype=weights_N.dtype)
+    for at in range(0, hidden_ND.shape[0], CHUNK_TOKENS):
+        part = slice(at, at + CHUNK_TOKENS)
+        total = total + checkpoint(
+            _chunk_loss,
+            hidden_ND[part],
+            ready_VD,
+            targets_N[part],
+            weights_N[part],
+            z_loss,
+            use_reentrant=False,
+        )
+    return total
+
+
+def _chunk_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    logits_NV = F.linear(hidden_ND, weight_VD)
+    logits_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
+    return logits_NV.gather(-1, targets_N[:, None]).squeeze(-1) - logits_NV.logsumexp(-1)
+
+
+def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """Log-probability of each target, fp32."""
+    ready_VD = weight_VD.to(hidden_ND.dtype)
+    parts = [
+        checkpoint(
+            _chunk_logprobs,
+            hidden_ND[at : at + CHUNK_TOKENS],
+            ready_VD,
+            targets_N[at : at + CHUNK_TOKENS],
+            use_reentrant=False,
+        )
+        for at in range(0, hidden_ND.shape[0], CHUNK_TOKENS)
+    ]
+    return torch.cat(parts) if parts else hidden_ND.new_zeros(0, dtype=torch.float32)
+
+
+@torch.no_grad()
+def square_norm(tensor: Tensor) -> Tensor:
+    """Sum of squares, float64 scalar."""
+    return tensor.double().square().sum()
+
+
+@torch.no_grad()
+def adamw_step(
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    *,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    grad_scale: float,
+) -> None:
+    """One AdamW update in place."""
+    grad = grad * grad_scale
+    mean.lerp_(grad, 1 - beta1)
+    square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    weight.mul_(1 - lr * weight_decay)
+    below = (square / (1 - beta2**step)).sqrt_().add_(eps)
+    weight.addcdiv_(mean, below, value=-lr / (1 - beta1**step))
+
+
+NEWTON_SCHULZ = (
+    (4.0848, -6.8946, 2.9270),
+    (3.9505, -6.3029, 2.6377),
+    (3.7418, -5.5913, 2.3037),
+    (2.8769, -3.1427, 1.2046),
+    (2.8366, -3.0525, 1.2012),
+)
+"""Quintic coefficients, one row an iteration, for singular values from about 0.001 up.
+Source: You Jiacheng's optimised coefficients for Muon, as used by Modded-NanoGPT (2025)."""
+
+
+@torch.no_grad()
+def newton_schulz(
+    matrix_LMN: Tensor, coefficients: tuple[tuple[float, float, float], ...] = NEWTON_SCHULZ
+) -> Tensor:
+    """The nearest half-orthogonal matrices, roughly: singular values brought near 1, same shape.
+
+    Works on a stack of equal shapes. The polynomials are evaluated on the small Gram matrix (A = X X^T
+    is carried along by A <- P A P), so that only the first and the last product have the long side.
+    Source: Muon (Jordan et al. 2024); the Gram form follows from X_{k+1} = P_k(A_k) X_k.
+    """
+    wide = matrix_LMN if matrix_LMN.dtype == torch.float64 else matrix_LMN.float()
+    tall = wide.shape[-2] > wide.shape[-1]
+    x = wide.mT if tall else wide
+    x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) * 1.02 + 1e-7)
+    gram, product = x @ x.mT, None
+    eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    for a, b, c in coefficients:
+        polynomial = a * eye + b * gram + c * (gram @ gram)
+        product = polynomial if product is None else polynomial @ product
+        gram = polynomial @ gram @ polynomial
+        gram = (gram + gram.mT) / 2  # the recursion drifts off symmetric otherwise
+    out = x if product is None else product @ x
+    return (out.mT if tall else out).to(matrix_LMN.dtype)
+
+
+def rotary_tables(length: int, head: int, theta: float) -> tuple[Tensor, Tensor]:
+    """cos and sin of every position, fp32, P x R; computed in float64."""
+    rate_R = torch.exp(-math.log(theta) * torch.arange(0, head, 2, dtype=torch.float64) / head)
+    angle_PR = torch.arange(length, dtype=torch.float64)[:, None] * rate_R
+    return angle_PR.cos().float(), angle_PR.sin().float()
