@@ -1,0 +1,25 @@
+"""Shared fixtures: where real data stands, and a lab of its own for every test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; tests that need it are skipped where it is missing."""
+    folder = Path(os.environ.get("SMOL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no folder of real data (set SMOL_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """An empty lab folder."""
+    return tmp_path / "lab"
