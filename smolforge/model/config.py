@@ -33,12 +33,16 @@ class ModelConfig:
                 fix="change one of the two",
             )
         if self.head_dim % 2:
-            raise ConfigError(f"`head_dim` is {self.head_dim}", fix="rotary positions need an even head width")
+            raise ConfigError(
+                f"`head_dim` is {self.head_dim}", fix="rotary positions need an even head width"
+            )
 
     @property
     def parameters(self) -> int:
         """Trainable numbers, the tied embedding counted once."""
-        attention = self.hidden_size * self.head_dim * 2 * (self.num_attention_heads + self.num_key_value_heads)
+        attention = (
+            self.hidden_size * self.head_dim * 2 * (self.num_attention_heads + self.num_key_value_heads)
+        )
         block = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
         return self.vocab_size * self.hidden_size + self.num_hidden_layers * block + self.hidden_size
 

@@ -1,0 +1,481 @@
+"""A model ready to answer: batched log-probabilities and generation with a key/value cache.
+
+Shapes: R rows, T new tokens a row, S cached positions, D model width, H query heads, K key/value
+heads, E head width, F feed-forward, V vocabulary, N tokens flat. Every row's token `t` lies at cache
+index `t`, so no row is shifted by the length of its neighbours; what lies beyond a row's end is masked.
+Small models are bound by the cost of each operation, so weights that read the same input are joined
+and nothing loops over rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from smolforge.evals.task import Logprob, Sampling
+from smolforge.model.config import ModelConfig
+from smolforge.model.transformer import Llama
+
+MOST_ROWS = 128
+BATCH_TOKENS = 16_384
+CACHE_BYTES = 512 << 20
+LOGIT_NUMBERS = 8 << 20
+COMPACT_BELOW = 0.6
+START_TOKEN = 0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    norm_in: Tensor
+    qkv: Tensor
+    out: Tensor
+    norm_post: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class _Cache:
+    """Keys and values of every layer, (R, K, S, E) each, filled up to each row's own length."""
+
+    def __init__(self, config: ModelConfig, rows: int, capacity: int) -> None:
+        shape = (rows, config.num_key_value_heads, capacity, config.head_dim)
+        self.keys = [torch.zeros(shape) for _ in range(config.num_hidden_layers)]
+        self.values = [torch.zeros(shape) for _ in range(config.num_hidden_layers)]
+
+    def take(self, rows: Tensor) -> None:
+        """Keep (or repeat) these rows."""
+        self.keys = [k.index_select(0, rows) for k in self.keys]
+        self.values = [v.index_select(0, rows) for v in self.values]
+
+
+class TorchLanguageModel:
+    """`evals.task.LanguageModel` over a `Llama`; takes a copy of its weights, so training may go on.
+
+    Greedy answers do not depend on which prompts share a batch, up to floating-point rounding where two
+    tokens tie; sampled ones depend on the seed and the prompt's place in the call, not on the batch.
+    """
+
+    def __init__(self, model: Llama) -> None:
+        self.config = model.config
+        self._embedding_VD = model.output_weight_VD.detach().float().clone()
+        self._norm = model.model.norm.weight.detach().float().clone()
+        self._layers = [_fuse(block) for block in model.model.layers]
+        self._eps = model.config.rms_norm_eps
+        self._tables = model.rotary_tables(self.config.max_position_embeddings, torch.device("cpu"))
+
+    # ------------------------------------------------------------------ log-probabilities
+
+    @torch.inference_mode()
+    def logprobs(
+        self, prompts: Sequence[Sequence[int]], continuations: Sequence[Sequence[int]]
+    ) -> list[Logprob]:
+        """Log-probability of each continuation after its prompt.
+
+        An empty prompt stands for the start token. Where the two are longer than the model's positions,
+        the continuation is scored in windows that each see at least half the positions as context.
+        """
+        asked = [(tuple(p) or (START_TOKEN,), tuple(c)) for p, c in zip(prompts, continuations, strict=True)]
+        pieces: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = []
+        for row, (prompt, continuation) in enumerate(asked):
+            pieces += [(row, *window) for window in _windows(prompt, continuation, self._positions)]
+        totals, greedy = self._score_pieces([p[1:] for p in pieces])
+        sums = np.zeros(len(asked))
+        all_greedy = np.ones(len(asked), dtype=bool)
+        rows = np.array([p[0] for p in pieces], dtype=np.int64)
+        np.add.at(sums, rows, totals)
+        np.logical_and.at(all_greedy, rows, greedy)
+        return [Logprob(float(sums[i]), len(c), bool(all_greedy[i])) for i, (_, c) in enumerate(asked)]
+
+    def _score_pieces(
+        self, pieces: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        totals = np.zeros(len(pieces))
+        greedy = np.ones(len(pieces), dtype=bool)
+        order = sorted(
+            range(len(pieces)), key=lambda i: (-len(pieces[i][0]), pieces[i][0], len(pieces[i][1]))
+        )
+        order = [i for i in order if pieces[i][1]]
+        groups = [order[a:b] for a, b in _runs([pieces[i][0] for i in order])]
+        shared = [g for g in groups if len(g) > 1 and len(pieces[g[0]][0]) > 8]
+        alone = [i for g in groups if not (len(g) > 1 and len(pieces[g[0]][0]) > 8) for i in g]
+        alone.sort(key=lambda i: len(pieces[i][0]) + len(pieces[i][1]))
+        lengths = [len(pieces[i][0]) + len(pieces[i][1]) for i in alone]
+        for a, b in _batches(lengths, BATCH_TOKENS, MOST_ROWS * 4):
+            self._score_whole(pieces, alone[a:b], totals, greedy)
+        for batch in self._shared_batches(pieces, shared):
+            self._score_shared(pieces, batch, totals, greedy)
+        return totals, greedy
+
+    def _score_whole(self, pieces, rows: Sequence[int], totals: np.ndarray, greedy: np.ndarray) -> None:
+        texts = [pieces[i][0] + pieces[i][1] for i in rows]
+        tokens_RT = _padded([text[:-1] for text in texts])
+        hidden_RTD = self._hidden(tokens_RT, None, None)
+        firsts = [len(pieces[i][0]) - 1 for i in rows]
+        self._collect(hidden_RTD, firsts, [pieces[i][1] for i in rows], rows, totals, greedy)
+
+    def _shared_batches(self, pieces, groups: list[list[int]]) -> Iterator[list[list[int]]]:
+        batch: list[list[int]] = []
+        for group in groups:
+            longest = max(len(pieces[i][0]) + len(pieces[i][1]) for g in [*batch, group] for i in g)
+            rows = sum(map(len, batch)) + len(group)
+            if batch and (rows > self._most_rows(longest) or rows * longest > 4 * BATCH_TOKENS):
+                yield batch
+                batch = []
+            batch.append(group)
+        if batch:
+            yield batch
+
+    def _score_shared(self, pieces, groups: list[list[int]], totals: np.ndarray, greedy: np.ndarray) -> None:
+        """Reads each prompt once, then every continuation from a copy of its prompt's cache."""
+        prompts = [pieces[g[0]][0][:-1] for g in groups]
+        rows = [i for g in groups for i in g]
+        after = [(pieces[i][0][-1], *pieces[i][1][:-1]) for i in rows]
+        capacity = max(map(len, prompts)) + max(map(len, after))
+        cache = _Cache(self.config, len(groups), capacity)
+        self._hidden(_padded(prompts), None, cache)
+        repeats = torch.tensor([len(g) for g in groups])
+        cache.take(torch.repeat_interleave(torch.arange(len(groups)), repeats))
+        ends_R = torch.repeat_interleave(torch.tensor([len(p) for p in prompts]), repeats)
+        hidden_RTD = self._hidden(_padded(after), ends_R, cache)
+        self._collect(hidden_RTD, [0] * len(rows), [pieces[i][1] for i in rows], rows, totals, greedy)
+
+    def _collect(self, hidden_RTD: Tensor, firsts, continuations, rows, totals, greedy) -> None:
+        counts = np.array([len(c) for c in continuations])
+        row_N = np.repeat(np.arange(len(rows)), counts)
+        step_N = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        step_N = step_N + np.repeat(np.array(firsts), counts)
+        targets_N = torch.tensor([token for c in continuations for token in c])
+        hidden_ND = hidden_RTD[torch.from_numpy(row_N), torch.from_numpy(step_N)]
+        logprob_N, greedy_N = self._target_logprobs(hidden_ND, targets_N)
+        places = np.asarray(rows)[row_N]
+        np.add.at(totals, places, logprob_N.double().numpy())
+        np.logical_and.at(greedy, places, greedy_N.numpy())
+
+    def _target_logprobs(self, hidden_ND: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
+        chunk = max(1, LOGIT_NUMBERS // self.config.vocab_size)
+        logprobs, greedy = [], []
+        for a in range(0, len(targets_N), chunk):
+            logits_NV = functional.linear(hidden_ND[a : a + chunk], self._embedding_VD)
+            targets = targets_N[a : a + chunk]
+            chosen = logits_NV.gather(1, targets[:, None])[:, 0]
+            logprobs.append(chosen - logits_NV.logsumexp(1))
+            greedy.append(logits_NV.argmax(1) == targets)
+        return torch.cat(logprobs), torch.cat(greedy)
+
+    # ------------------------------------------------------------------ generation
+
+    @torch.inference_mode()
+    def generate(
+        self, prompts: Sequence[Sequence[int]], how: Sampling, stop: Sequence[int] = ()
+    ) -> list[list[int]]:
+        """One answer a prompt, without the stop token.
+
+        A prompt too long for the model's positions loses its beginning; an answer ends where they end.
+        """
+        answers: list[list[int]] = [[] for _ in prompts]
+        if how.max_new_tokens <= 0 or not prompts:
+            return answers
+        ready = [self._fit(prompt, how) for prompt in prompts]
+        order = sorted(range(len(ready)), key=lambda i: len(ready[i]))
+        lengths = [len(ready[i]) + how.max_new_tokens for i in order]
+        for a, b in _batches(lengths, CACHE_BYTES // self._token_bytes, MOST_ROWS):
+            rows = order[a:b]
+            for row, answer in zip(
+                rows, self._answer_batch([ready[i] for i in rows], rows, how, stop), strict=True
+            ):
+                answers[row] = answer
+        return answers
+
+    def stream(self, prompt: Sequence[int], how: Sampling, stop: Sequence[int] = ()) -> Iterator[int]:
+        """The same tokens as `generate([prompt], how, stop)[0]`, one at a time as they are chosen."""
+        ready = self._fit(prompt, how)
+        chooser = _Chooser(how, [0], [ready], self.config.vocab_size)
+        steps = self._capacity(len(ready), how) - len(ready)
+        stops = set(stop)
+        with torch.inference_mode():
+            cache = _Cache(self.config, 1, len(ready) + steps)
+            logits_RV = self._prefill([ready], cache)
+        for step in range(steps):
+            with torch.inference_mode():  # entered a step at a time: it must not leak to the caller
+                token_R = chooser.choose(logits_RV, step)
+            token = int(token_R)
+            if token in stops:
+                return
+            yield token
+            if step + 1 < steps:
+                with torch.inference_mode():
+                    logits_RV = self._step(token_R, torch.tensor([len(ready) + step]), cache)
+
+    def _answer_batch(
+        self, prompts: list[list[int]], places: Sequence[int], how: Sampling, stop: Sequence[int]
+    ) -> list[list[int]]:
+        lengths = torch.tensor([len(p) for p in prompts])
+        capacity = max(self._capacity(len(p), how) for p in prompts)
+        limits = torch.tensor([self._capacity(len(p), how) - len(p) for p in prompts])
+        stops = torch.tensor(sorted(set(stop)), dtype=torch.long)
+        cache = _Cache(self.config, len(prompts), capacity)
+        chooser = _Chooser(how, places, prompts, self.config.vocab_size)
+        chosen_RN = torch.zeros(len(prompts), int(limits.max()), dtype=torch.long)
+        counts_R = torch.zeros(len(prompts), dtype=torch.long)
+        rows = torch.arange(len(prompts))
+        logits_RV = self._prefill(prompts, cache)
+        for step in range(chosen_RN.shape[1]):
+            token_R = chooser.choose(logits_RV, step)
+            open_R = counts_R[rows] == step
+            if len(stops):
+                open_R &= ~torch.isin(token_R, stops)
+            chosen_RN[rows, step] = token_R
+            counts_R[rows] += open_R
+            open_R &= limits[rows] > step + 1
+            alive = int(open_R.sum())
+            if not alive:
+                break
+            if alive <= COMPACT_BELOW * len(rows):
+                keep = open_R.nonzero()[:, 0]
+                cache.take(keep)
+                chooser.take(keep)
+                rows, token_R = rows[keep], token_R[keep]
+            at_R = (lengths[rows] + step).clamp_max(capacity - 1)
+            logits_RV = self._step(token_R, at_R, cache)
+        return [chosen_RN[i, :n].tolist() for i, n in enumerate(counts_R.tolist())]
+
+    def _prefill(self, prompts: list[list[int]], cache: _Cache) -> Tensor:
+        hidden_RTD = self._hidden(_padded(prompts), None, cache)
+        last_R = torch.tensor([len(p) - 1 for p in prompts])
+        return functional.linear(hidden_RTD[torch.arange(len(prompts)), last_R], self._embedding_VD)
+
+    def _step(self, token_R: Tensor, at_R: Tensor, cache: _Cache) -> Tensor:
+        hidden_RTD = self._hidden(token_R[:, None], at_R, cache)
+        return functional.linear(hidden_RTD[:, 0], self._embedding_VD)
+
+    @property
+    def _positions(self) -> int:
+        return self.config.max_position_embeddings
+
+    @property
+    def _token_bytes(self) -> int:
+        return 8 * self.config.num_hidden_layers * self.config.num_key_value_heads * self.config.head_dim
+
+    def _most_rows(self, length: int) -> int:
+        return max(1, min(MOST_ROWS * 4, CACHE_BYTES // (self._token_bytes * length)))
+
+    def _fit(self, prompt: Sequence[int], how: Sampling) -> list[int]:
+        room = self._positions - min(how.max_new_tokens, self._positions // 4)
+        return list(prompt)[-room:] or [START_TOKEN]
+
+    def _capacity(self, prompt_tokens: int, how: Sampling) -> int:
+        return min(self._positions, prompt_tokens + how.max_new_tokens)
+
+    # ------------------------------------------------------------------ the network
+
+    def _hidden(self, tokens_RT: Tensor, at_R: Tensor | None, cache: _Cache | None) -> Tensor:
+        """Normed last states (R, T, D) of new tokens that begin at cache index `at_R` (None: at 0)."""
+        rows, length = tokens_RT.shape
+        place = _Place.make(self.config, rows, length, at_R, self._tables)
+        x_RTD = functional.embedding(tokens_RT, self._embedding_VD)
+        for index, layer in enumerate(self._layers):
+            qkv = functional.linear(self._norm_of(x_RTD, layer.norm_in), layer.qkv)
+            mixed = self._attend(qkv, index, place, cache)
+            x_RTD = x_RTD + functional.linear(mixed, layer.out)
+            gate, up = functional.linear(self._norm_of(x_RTD, layer.norm_post), layer.gate_up).chunk(2, -1)
+            x_RTD = x_RTD + functional.linear(functional.silu(gate).mul_(up), layer.down)
+        return self._norm_of(x_RTD, self._norm)
+
+    def _norm_of(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.rms_norm(x, (x.shape[-1],), weight, self._eps)
+
+    def _attend(self, qkv: Tensor, index: int, place: _Place, cache: _Cache | None) -> Tensor:
+        config = self.config
+        rows, length = qkv.shape[:2]
+        heads, groups = config.num_attention_heads, config.num_key_value_heads
+        split = qkv.view(rows, length, heads + 2 * groups, config.head_dim)
+        turned = _turn(split[:, :, : heads + groups], place.cos, place.sin).transpose(1, 2)
+        q_RHTE, k_RKTE = turned[:, :heads], turned[:, heads:]
+        v_RKTE = split[:, :, heads + groups :].transpose(1, 2)
+        if cache is not None:
+            keys, values = cache.keys[index], cache.values[index]
+            if place.rows is None:
+                keys[:, :, :length] = k_RKTE
+                values[:, :, :length] = v_RKTE
+            else:
+                keys[place.rows, :, place.index] = k_RKTE.transpose(1, 2)
+                values[place.rows, :, place.index] = v_RKTE.transpose(1, 2)
+                k_RKTE, v_RKTE = keys[:, :, : place.reach], values[:, :, : place.reach]
+        if length == 1 and place.mask is not None:
+            grouped = q_RHTE.reshape(rows, groups, heads // groups, config.head_dim)
+            scores = torch.matmul(grouped, k_RKTE.transpose(2, 3)).mul_(config.head_dim**-0.5)
+            mixed = torch.matmul(scores.add_(place.mask).softmax(-1), v_RKTE)
+            return mixed.view(rows, 1, heads * config.head_dim)
+        mixed = functional.scaled_dot_product_attention(
+            q_RHTE,
+            k_RKTE,
+            v_RKTE,
+            attn_mask=place.mask,
+            is_causal=place.mask is None,
+            enable_gqa=heads != groups,
+        )
+        return mixed.transpose(1, 2).reshape(rows, length, heads * config.head_dim)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where new tokens go in the cache and what they may see."""
+
+    cos: Tensor
+    sin: Tensor
+    rows: Tensor | None
+    index: Tensor | None
+    reach: int
+    mask: Tensor | None
+
+    @staticmethod
+    def make(config: ModelConfig, rows: int, length: int, at_R: Tensor | None, tables) -> _Place:
+        cos, sin = tables
+        if at_R is None:
+            return _Place(cos[:length, None], sin[:length, None], None, None, length, None)
+        index_RT = at_R[:, None] + torch.arange(length)
+        reach = int(at_R.max()) + length
+        hidden = torch.arange(reach) > index_RT[:, None, :, None]
+        mask = torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf"))
+        within = index_RT.clamp_max(len(cos) - 1)
+        return _Place(
+            cos[within][:, :, None],
+            sin[within][:, :, None],
+            torch.arange(rows)[:, None],
+            index_RT,
+            reach,
+            mask,
+        )
+
+
+class _Chooser:
+    """Picks the next token of each row; the random numbers belong to the row, not to the batch."""
+
+    def __init__(
+        self, how: Sampling, places: Sequence[int], prompts: Sequence[Sequence[int]], vocabulary: int
+    ):
+        self.how = how
+        self._seen_RV: Tensor | None = None
+        if how.repetition_penalty != 1.0:
+            self._seen_RV = torch.zeros(len(prompts), vocabulary, dtype=torch.bool)
+            for row, prompt in enumerate(prompts):
+                self._seen_RV[row, list(prompt)] = True
+        self._uniform_RN: Tensor | None = None
+        if how.temperature > 0:
+            draws = [_uniforms(how.seed, place, how.max_new_tokens) for place in places]
+            self._uniform_RN = torch.from_numpy(np.stack(draws))
+
+    def take(self, rows: Tensor) -> None:
+        """Keep these rows."""
+        if self._seen_RV is not None:
+            self._seen_RV = self._seen_RV[rows]
+        if self._uniform_RN is not None:
+            self._uniform_RN = self._uniform_RN[rows]
+
+    def choose(self, logits_RV: Tensor, step: int) -> Tensor:
+        """Token of each row at this step of the answer."""
+        penalty = self.how.repetition_penalty
+        if self._seen_RV is not None:
+            punished = torch.where(logits_RV > 0, logits_RV / penalty, logits_RV * penalty)
+            logits_RV = torch.where(self._seen_RV, punished, logits_RV)
+        if self._uniform_RN is None:
+            token_R = logits_RV.argmax(1)
+        else:
+            token_R = _sample(logits_RV, self.how, self._uniform_RN[:, step])
+        if self._seen_RV is not None:
+            self._seen_RV.scatter_(1, token_R[:, None], True)
+        return token_R
+
+
+def _sample(logits_RV: Tensor, how: Sampling, uniform_R: Tensor) -> Tensor:
+    """Inverse-transform sampling after temperature, top-k and top-p (nucleus, arXiv:1904.09751)."""
+    probabilities = (logits_RV.double() / how.temperature).softmax(1)
+    order = None
+    if how.top_k > 0 or how.top_p < 1.0:
+        wanted = min(how.top_k, probabilities.shape[1]) if how.top_k > 0 else probabilities.shape[1]
+        probabilities, order = probabilities.topk(wanted, dim=1)
+        if how.top_p < 1.0:
+            total = probabilities.sum(1, keepdim=True)
+            before = (probabilities.cumsum(1) - probabilities) / total
+            before[:, 0] = 0.0
+            probabilities = probabilities.masked_fill(before >= max(how.top_p, 1e-9), 0.0)
+    edges = probabilities.cumsum(1)
+    picked = torch.searchsorted(edges, (uniform_R * edges[:, -1])[:, None], right=True)
+    last = (probabilities > 0).to(torch.int8).flip(1).argmax(1, keepdim=True)
+    picked = torch.minimum(picked, probabilities.shape[1] - 1 - last)
+    return (picked if order is None else order.gather(1, picked))[:, 0]
+
+
+def _uniforms(seed: int, place: int, count: int) -> np.ndarray:
+    key = ((seed & (2**64 - 1)) << 64) | place
+    return np.random.Generator(np.random.Philox(key=key)).random(count)
+
+
+def _fuse(block) -> _Layer:
+    attention, mlp = block.self_attn, block.mlp
+    qkv = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+    return _Layer(
+        norm_in=block.input_layernorm.weight.detach().float().clone(),
+        qkv=torch.cat([w.detach().float() for w in qkv]),
+        out=attention.o_proj.weight.detach().float().clone(),
+        norm_post=block.post_attention_layernorm.weight.detach().float().clone(),
+        gate_up=torch.cat([mlp.gate_proj.weight.detach().float(), mlp.up_proj.weight.detach().float()]),
+        down=mlp.down_proj.weight.detach().float().clone(),
+    )
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions, half-split; arXiv:2104.09864."""
+    first, second = x.chunk(2, -1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Rows of ids side by side, zeros after each; zeros are never looked at."""
+    tokens = np.zeros((len(rows), max(1, *map(len, rows)) if rows else 1), dtype=np.int64)
+    for i, row in enumerate(rows):
+        tokens[i, : len(row)] = row
+    return torch.from_numpy(tokens)
+
+
+def _windows(prompt: tuple[int, ...], continuation: tuple[int, ...], positions: int):
+    """(context, scored) pairs that together score `continuation` once within `positions`."""
+    if len(prompt) + len(continuation) <= positions + 1:
+        yield prompt, continuation
+        return
+    text = prompt + continuation
+    at = len(prompt)
+    while at < len(text):
+        start = 0 if at < positions // 2 else at - positions // 2
+        end = min(len(text), start + positions + 1)
+        yield text[start:at], text[at:end]
+        at = end
+
+
+def _runs(items: Sequence[T]) -> Iterator[tuple[int, int]]:
+    """Index ranges of equal neighbours."""
+    start = 0
+    for i in range(1, len(items) + 1):
+        if i == len(items) or items[i] != items[start]:
+            yield start, i
+            start = i
+
+
+def _batches(lengths: Sequence[int], most_tokens: int, most_rows: int) -> Iterable[tuple[int, int]]:
+    """Ranges of rows, in ascending length, whose padded size stays within the limits."""
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        full = (
+            end == len(lengths) or end - start >= most_rows or lengths[end] * (end + 1 - start) > most_tokens
+        )
+        if full:
+            yield start, end
+            start = end

@@ -1,0 +1,172 @@
+"""The model: a plain Llama decoder with tied embeddings, in the public checkpoint's parameter names.
+
+Shapes: B batch, T time, D model width, H query heads, K key/value heads, E head width,
+F feed-forward width, V vocabulary. Heavy operations come from `smolforge.kernels`, which picks the
+fastest implementation this machine has.
+
+Source: SmolLM2, arXiv:2502.02737; Llama, arXiv:2302.13971 (RMSNorm, rotary positions, SwiGLU);
+grouped-query attention, arXiv:2305.13245.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from smolforge import kernels
+from smolforge.model.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Where:
+    """The rotary tables, and the start of each token's document (None: one document a row).
+
+    Positions count from the row's start, not the document's: rotary attention depends on differences
+    alone, and a document sees only itself.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    starts_BT: Tensor | None
+
+
+class Attention(nn.Module):
+    """Causal attention within documents; `K` key/value heads serve `H` query heads."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.num_attention_heads
+        self.kv_heads = config.num_key_value_heads
+        query = config.num_attention_heads * config.head_dim
+        key = config.num_key_value_heads * config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, query, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, key, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, key, bias=False)
+        self.o_proj = nn.Linear(query, config.hidden_size, bias=False)
+
+    def forward(self, x_BTD: Tensor, where: Where) -> Tensor:
+        qkv = kernels.linear(x_BTD, self.q_proj.weight, self.k_proj.weight, self.v_proj.weight)
+        mixed = kernels.rotary_attention(
+            qkv, self.heads, self.kv_heads, where.cos, where.sin, None, where.starts_BT
+        )
+        return kernels.linear(mixed, self.o_proj.weight)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU: `down(silu(gate(x)) * up(x))`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        gate_up = kernels.linear(x_BTD, self.gate_proj.weight, self.up_proj.weight)
+        return kernels.linear(kernels.swiglu(gate_up), self.down_proj.weight)
+
+
+class Norm(nn.Module):
+    """The weight of one RMSNorm; the operation is fused with the residual addition before it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+
+class Block(nn.Module):
+    """One layer. Takes the last sub-layer's output and the residual it has yet to join."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.eps = config.rms_norm_eps
+        self.input_layernorm = Norm(config.hidden_size)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = Norm(config.hidden_size)
+        self.mlp = FeedForward(config)
+
+    def forward(self, x_BTD: Tensor, residual_BTD: Tensor | None, where: Where) -> tuple[Tensor, Tensor]:
+        if residual_BTD is None:
+            residual_BTD = x_BTD
+            normed_BTD = kernels.rms_norm(x_BTD, self.input_layernorm.weight, self.eps)
+        else:
+            normed_BTD, residual_BTD = kernels.add_rms_norm(
+                x_BTD, residual_BTD, self.input_layernorm.weight, self.eps
+            )
+        mixed_BTD = self.self_attn(normed_BTD, where)
+        normed_BTD, residual_BTD = kernels.add_rms_norm(
+            mixed_BTD, residual_BTD, self.post_attention_layernorm.weight, self.eps
+        )
+        return self.mlp(normed_BTD), residual_BTD
+
+
+class Decoder(nn.Module):
+    """Embedding, layers and the last norm; exists for the `model.` in the public parameter names."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        self.norm = Norm(config.hidden_size)
+
+
+class Llama(nn.Module):
+    """A plain Llama decoder. Master parameters are fp32; products run in `compute`."""
+
+    def __init__(self, config: ModelConfig, compute: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.config = config
+        self.compute = compute
+        self.model = Decoder(config)
+        self._tables: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def output_weight_VD(self) -> Tensor:
+        """The output matrix: the embedding itself."""
+        return self.model.embed_tokens.weight
+
+    def hidden(self, tokens_BT: Tensor, starts_BT: Tensor | None = None) -> Tensor:
+        """Last hidden states, normed, (B, T, D) in the compute type.
+
+        `starts_BT[b, t]` is the index in row `b` at which the document of token `t` begins; a token
+        sees only its own document. None: one document a row.
+        """
+        where = Where(*self.rotary_tables(tokens_BT.shape[1], tokens_BT.device), starts_BT)
+        x_BTD = kernels.embedding(tokens_BT, self.output_weight_VD, self.compute)
+        residual_BTD: Tensor | None = None
+        for block in self.model.layers:
+            x_BTD, residual_BTD = block(x_BTD, residual_BTD, where)
+        norm = self.model.norm.weight
+        if residual_BTD is None:
+            return kernels.rms_norm(x_BTD, norm, self.config.rms_norm_eps)
+        return kernels.add_rms_norm(x_BTD, residual_BTD, norm, self.config.rms_norm_eps)[0]
+
+    def forward(self, tokens_BT: Tensor, starts_BT: Tensor | None = None) -> Tensor:
+        """Logits (B, T, V) in fp32; training uses `hidden` with a fused loss, which never keeps these."""
+        return kernels.linear(self.hidden(tokens_BT, starts_BT), self.output_weight_VD).float()
+
+    def rotary_tables(self, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Cosines and sines for at least `length` positions, made when first needed."""
+        if self._tables is None or len(self._tables[0]) < length or self._tables[0].device != device:
+            cos, sin = kernels.rotary_tables(max(length, 256), self.config.head_dim, self.config.rope_theta)
+            self._tables = cos.to(device), sin.to(device)
+        return self._tables
+
+    def initialise(self, seed: int, *, zero_outputs: bool = False) -> None:
+        """Normal weights of `initializer_range`, norms at one.
+
+        `zero_outputs` starts the projections that write to the residual at zero, so that every layer
+        begins as the identity. Source: muP practice, arXiv:2203.03466; modded-nanogpt.
+        """
+        draw = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if weight.ndim == 1:
+                    weight.fill_(1.0)
+                elif zero_outputs and name.endswith(("o_proj.weight", "down_proj.weight")):
+                    weight.zero_()
+                else:
+                    values = torch.randn(weight.shape, generator=draw, dtype=torch.float32)
+                    weight.copy_(values * self.config.initializer_range)

@@ -1,0 +1,246 @@
+"""Our model against `transformers`: logits, loss and gradients; the cache against a full pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from smolforge.errors import InputError
+from smolforge.evals.task import Sampling
+from smolforge.model.config import ModelConfig
+from smolforge.model.generate import TorchLanguageModel
+from smolforge.model.transformer import Llama
+from smolforge.model.weights import load_config, load_model, save_model
+
+transformers = pytest.importorskip("transformers")
+
+TINY = ModelConfig(
+    vocab_size=259,
+    hidden_size=48,
+    intermediate_size=112,
+    num_hidden_layers=3,
+    num_attention_heads=6,
+    num_key_value_heads=2,
+    head_dim=16,
+    max_position_embeddings=96,
+)
+HEADS_OF_135M = ModelConfig(
+    vocab_size=1000,
+    hidden_size=576,
+    intermediate_size=1536,
+    num_hidden_layers=2,
+    num_attention_heads=9,
+    num_key_value_heads=3,
+    head_dim=64,
+    initializer_range=0.0416667,
+)
+MANY_HEADS = ModelConfig(
+    vocab_size=300,
+    hidden_size=256,
+    intermediate_size=512,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    head_dim=64,
+    rope_theta=130_000.0,
+)
+
+
+def random_model(config: ModelConfig, seed: int = 0) -> Llama:
+    """Weights large enough that attention and logits are far from uniform."""
+    model = Llama(config)
+    model.initialise(seed)
+    draw = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 1:
+                weight.add_(0.3 * torch.randn(weight.shape, generator=draw))
+            else:
+                weight.copy_(torch.randn(weight.shape, generator=draw) * 1.5 * weight.shape[1] ** -0.5)
+    return model
+
+
+def tokens(config: ModelConfig, rows: int, length: int, seed: int = 0) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randint(0, config.vocab_size, (rows, length), generator=draw)
+
+
+@pytest.mark.parametrize("config", [TINY, HEADS_OF_135M, MANY_HEADS], ids=["tiny", "135m-heads", "mha"])
+def test_logits_loss_and_gradients_equal_transformers(config, tmp_path):
+    ours = random_model(config)
+    save_model(tmp_path, ours)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    batch = tokens(config, 2, 33)
+
+    logits = ours(batch)
+    reference = theirs(batch, labels=batch)
+    torch.testing.assert_close(logits, reference.logits, atol=1e-4, rtol=1e-4)
+
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch[:, 1:].flatten())
+    torch.testing.assert_close(loss, reference.loss, atol=1e-5, rtol=1e-5)
+    loss.backward()
+    reference.loss.backward()
+    theirs_by_name = dict(theirs.named_parameters())
+    assert set(theirs_by_name) == {name for name, _ in ours.named_parameters()}
+    for name, weight in ours.named_parameters():
+        torch.testing.assert_close(weight.grad, theirs_by_name[name].grad, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_parameter_count_equals_the_config(tmp_path):
+    for config in (TINY, HEADS_OF_135M):
+        assert sum(weight.numel() for weight in Llama(config).parameters()) == config.parameters
+
+
+def test_packed_documents_do_not_see_each_other():
+    model = random_model(TINY)
+    first, second = tokens(TINY, 1, 11, 1), tokens(TINY, 1, 19, 2)
+    packed = torch.cat([first, second], 1)
+    starts = torch.tensor([[0] * 11 + [11] * 19], dtype=torch.int32)
+    with torch.no_grad():
+        together = model(packed, starts)
+        apart = torch.cat([model(first), model(second)], 1)
+    torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
+
+
+def test_weights_are_written_deterministically_and_come_back(tmp_path):
+    model = random_model(TINY)
+    for name in ("a", "b"):
+        save_model(tmp_path / name, model)
+    for file in ("config.json", "model.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    again = load_model(tmp_path / "a")
+    assert again.config == TINY
+    for (name, ours), (_, back) in zip(model.named_parameters(), again.named_parameters(), strict=True):
+        assert torch.equal(ours, back), name
+
+
+@pytest.mark.parametrize(
+    "change", ["arch", "shape", "missing", "truncated", "pickle", "no-config", "not-json"]
+)
+def test_foreign_and_damaged_folders_are_refused_in_words(tmp_path, change):
+    save_model(tmp_path, random_model(TINY))
+    config, weights = tmp_path / "config.json", tmp_path / "model.safetensors"
+    plain = json.loads(config.read_text())
+    if change == "arch":
+        config.write_text(json.dumps(plain | {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}))
+    if change == "shape":
+        config.write_text(json.dumps(plain | {"hidden_size": 64}))
+    if change == "missing":
+        config.write_text(json.dumps(plain | {"num_hidden_layers": 4}))
+    if change == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    if change == "pickle":
+        weights.rename(tmp_path / "pytorch_model.bin")
+    if change == "no-config":
+        config.unlink()
+    if change == "not-json":
+        config.write_text("{" * 20)
+    with pytest.raises(InputError) as caught:
+        load_model(tmp_path)
+    assert caught.value.where.startswith(str(tmp_path))
+
+
+def test_configs_of_newer_transformers_are_read(tmp_path):
+    save_model(tmp_path, random_model(MANY_HEADS))
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    theirs.save_pretrained(tmp_path / "again")
+    assert load_config(tmp_path / "again") == MANY_HEADS
+
+
+class TestGeneration:
+    """The cache must not be seen in the answers."""
+
+    model = random_model(TINY, 3)
+    engine = TorchLanguageModel(model)
+    prompts = tuple(tuple(tokens(TINY, 1, 2 + 3 * i, 10 + i)[0].tolist()) for i in range(12))
+
+    def greedy_by_full_passes(self, prompt, steps):
+        text = list(prompt)
+        for _ in range(steps):
+            with torch.no_grad():
+                text.append(int(self.model(torch.tensor([text]))[0, -1].argmax()))
+        return text[len(prompt) :]
+
+    def test_greedy_equals_full_passes(self):
+        answers = self.engine.generate(self.prompts, Sampling(max_new_tokens=20))
+        assert answers == [self.greedy_by_full_passes(p, 20) for p in self.prompts]
+
+    def test_the_batch_does_not_matter(self):
+        how = Sampling(max_new_tokens=16)
+        together = self.engine.generate(self.prompts, how)
+        assert [self.engine.generate([p], how)[0] for p in self.prompts] == together
+
+    def test_stream_equals_generate(self):
+        for how in (
+            Sampling(max_new_tokens=24),
+            Sampling(max_new_tokens=24, temperature=0.9, top_p=0.8, seed=5),
+            Sampling(max_new_tokens=24, temperature=1.0, top_k=9, repetition_penalty=1.3, seed=6),
+        ):
+            assert (
+                list(self.engine.stream(self.prompts[0], how)) == self.engine.generate(self.prompts, how)[0]
+            )
+
+    def test_stops_end_an_answer_and_are_left_out(self):
+        how = Sampling(max_new_tokens=20)
+        free = self.engine.generate(self.prompts, how)
+        stop = free[0][4]
+        for whole, cut in zip(free, self.engine.generate(self.prompts, how, [stop]), strict=True):
+            assert cut == (whole[: whole.index(stop)] if stop in whole else whole)
+
+    def test_answers_end_where_positions_end(self):
+        prompt = tokens(TINY, 1, 90)[0].tolist()
+        assert len(self.engine.generate([prompt], Sampling(max_new_tokens=6))[0]) == 6
+        assert self.engine.generate([prompt * 3], Sampling(max_new_tokens=50))[0]
+
+    def test_sampling_follows_the_distribution(self):
+        how = Sampling(max_new_tokens=1, temperature=1.0, seed=1)
+        prompt = self.prompts[0]
+        drawn = [a[0] for a in self.engine.generate([prompt] * 3000, how)]
+        with torch.no_grad():
+            wanted = self.model(torch.tensor([prompt]))[0, -1].softmax(0)
+        found = torch.bincount(torch.tensor(drawn), minlength=TINY.vocab_size) / len(drawn)
+        assert (found - wanted).abs().max() < 0.04
+        assert (found - wanted).abs().sum() / 2 < 0.12
+
+    def test_top_k_and_top_p_keep_only_the_likely(self):
+        prompt = self.prompts[1]
+        with torch.no_grad():
+            order = self.model(torch.tensor([prompt]))[0, -1].softmax(0).sort(descending=True)
+        for how, allowed in (
+            (Sampling(max_new_tokens=1, temperature=2.0, top_k=3), order.indices[:3]),
+            (
+                Sampling(max_new_tokens=1, temperature=1.0, top_p=0.5),
+                order.indices[: int((order.values.cumsum(0) < 0.5).sum()) + 1],
+            ),
+        ):
+            drawn = {a[0] for a in self.engine.generate([prompt] * 400, how)}
+            assert drawn <= set(allowed.tolist())
+            assert len(drawn) > 1
+
+    def test_logprobs_equal_a_full_pass(self):
+        prompts = [p for p in self.prompts[:8] for _ in range(3)]
+        continuations = [tokens(TINY, 1, 1 + i % 5, 50 + i)[0].tolist() for i in range(len(prompts))]
+        found = self.engine.logprobs(prompts, continuations)
+        found += self.engine.logprobs(self.prompts, continuations[: len(self.prompts)])
+        asked = list(zip(prompts, continuations, strict=True)) + list(
+            zip(self.prompts, continuations, strict=False)
+        )
+        for (prompt, continuation), answer in zip(asked, found, strict=True):
+            with torch.no_grad():
+                logits = self.model(torch.tensor([list(prompt) + continuation]))[0, len(prompt) - 1 : -1]
+            wanted = logits.log_softmax(1)[range(len(continuation)), continuation].sum()
+            assert answer.total == pytest.approx(float(wanted), abs=1e-3)
+            assert answer.tokens == len(continuation)
+            assert answer.is_greedy == bool((logits.argmax(1) == torch.tensor(continuation)).all())
+
+    def test_greedy_answers_are_greedy_continuations(self):
+        answers = self.engine.generate(self.prompts, Sampling(max_new_tokens=5))
+        assert all(score.is_greedy for score in self.engine.logprobs(self.prompts, answers))
+
+    def test_texts_longer_than_the_positions_are_scored_whole(self):
+        text = tokens(TINY, 1, 400)[0].tolist()
+        score = self.engine.logprobs([[]], [text])[0]
+        assert score.tokens == 400
+        assert -400 * 12 < score.total < -400
