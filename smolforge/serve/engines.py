@@ -1,0 +1,49 @@
+"""Opens a model's files for `serve.talk`; the only file here that needs torch or llama.cpp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smolforge.errors import InputError
+from smolforge.serve.talk import Model, Words
+
+
+def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tuple[Model, Words, int]:
+    """Model, tokenizer and context length of a checkpoint or exported folder."""
+    if not (folder / "config.json").is_file() and (folder / "hf" / "config.json").is_file():
+        folder = folder / "hf"
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            "this folder holds no model: `config.json` is missing",
+            where=str(folder),
+            fix="give a checkpoint, an exported `hf` folder, or a .gguf file",
+        )
+    words = _load_words(folder, tokenizer)
+    import torch
+
+    from smolforge.model.generate import TorchLanguageModel
+    from smolforge.model.weights import load_model
+
+    if threads:
+        torch.set_num_threads(threads)
+    model = load_model(folder)
+    if words.vocab_size > model.config.vocab_size:
+        raise InputError(
+            f"the tokenizer has {words.vocab_size} entries, the model {model.config.vocab_size}",
+            where=str(folder),
+            fix="give the tokenizer this model was trained with",
+        )
+    return TorchLanguageModel(model), words, model.config.max_position_embeddings
+
+
+def _load_words(folder: Path, tokenizer: Path | None) -> Words:
+    from smolforge.text.tokenizer import load_tokenizer
+
+    place = tokenizer or folder
+    if place.is_dir() and not (place / "tokenizer.json").is_file():
+        raise InputError(
+            "there is no `tokenizer.json` with this model",
+            where=str(place),
+            fix="name the tokenizer's folder with --tokenizer",
+        )
+    return load_tokenizer(place)

@@ -1,0 +1,227 @@
+"""Talking in the terminal: answers stream, Ctrl-C stops the answer, Ctrl-D leaves.
+
+With a pipe instead of a keyboard, the whole input is one message, and only the answer is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from smolforge.errors import InputError, SmolError
+from smolforge.evals.task import Sampling
+from smolforge.serve.talk import CHAT_SAMPLING, Talker
+
+HELP = """\
+/system TEXT       set the system prompt (empty: none) and begin anew
+/temperature X     0 always says the likeliest, up to 2 for variety
+/tokens N          longest answer
+/reset             begin anew
+/save FILE         write the conversation as a JSON line that training can read
+/help  /quit       this list; leave (Ctrl-D too)
+Ctrl-C stops an answer. Pasted lines are sent together; \"\"\" opens and closes a message of several lines."""
+LONGEST_MESSAGE_CHARACTERS = 200_000
+PASTE_SECONDS = 0.05
+"""Lines that arrive this soon after one another were pasted, not typed; chosen, untested."""
+
+
+def chat(
+    talker: Talker,
+    *,
+    system: str = "",
+    how: Sampling = CHAT_SAMPLING,
+    read: TextIO | None = None,
+    write: TextIO | None = None,
+) -> None:
+    """Talk until the person leaves. Input that is no terminal is answered once."""
+    read, write = read or sys.stdin, write or sys.stdout
+    session = Session(talker, system=system, how=how, write=write)
+    if not read.isatty():
+        text = read.read(LONGEST_MESSAGE_CHARACTERS + 1)
+        if len(text) > LONGEST_MESSAGE_CHARACTERS:
+            raise InputError(
+                "the piped message is too long", fix=f"send at most {LONGEST_MESSAGE_CHARACTERS} characters"
+            )
+        if text.strip():
+            session.say(text.strip())
+        return
+    print(f"{talker.name} · /help for commands, Ctrl-D to leave", file=write, flush=True)
+    while (text := _ask(read, write)) is not None:
+        if text.startswith("/"):
+            if not session.command(text):
+                return
+        elif text.strip():
+            session.say(text, at_keyboard=True)
+
+
+class Session:
+    """One conversation: its messages and settings, and where answers are printed."""
+
+    def __init__(self, talker: Talker, *, system: str, how: Sampling, write: TextIO) -> None:
+        self.talker, self.system, self.how, self.write = talker, system, how, write
+        self.messages: list[dict[str, Any]] = []
+
+    def say(self, text: str, *, at_keyboard: bool = False) -> None:
+        """Send a message and print the answer as it comes. A message that cannot be sent is forgotten."""
+        asked = [*self.messages, {"role": "user", "content": text}]
+        how = replace(self.how, seed=secrets.randbits(31)) if self.how.temperature > 0 else self.how
+        began = time.monotonic()
+        parts: list[str] = []
+        try:
+            reply = self.talker.stream([*self._opening(), *asked], (), how)
+            if reply.left_out:
+                self._note(f"the model can no longer see the oldest {reply.left_out} messages")
+            with closing(iter(reply)) as pieces:
+                for piece in pieces:
+                    parts.append(piece)
+                    self._print(printable(piece))
+        except KeyboardInterrupt:
+            if not at_keyboard:
+                raise
+            self._note("\nstopped")
+        except SmolError as error:
+            self._note(str(error))
+            return
+        else:
+            self._print("\n")
+            if reply.finish == "length":
+                self._note("cut at the longest answer; /tokens sets it")
+            if at_keyboard:
+                rate = reply.completion_tokens / max(1e-9, time.monotonic() - began)
+                self._note(f"{reply.completion_tokens} tokens, {rate:.0f} a second")
+        if parts:
+            self.messages = [*asked, {"role": "assistant", "content": "".join(parts)}]
+
+    def command(self, line: str) -> bool:
+        """Carry out a `/command`; false when the person wants to leave."""
+        name, _, rest = line.partition(" ")
+        rest = rest.strip()
+        if name in ("/quit", "/exit", "/bye"):
+            return False
+        if name == "/system":
+            self.system, self.messages = rest, []
+            self._note(
+                "system prompt set; new conversation" if rest else "no system prompt; new conversation"
+            )
+        elif name == "/reset":
+            self.messages = []
+            self._note("new conversation")
+        elif name == "/temperature":
+            self._set_number("temperature", rest, 0.0, 2.0)
+        elif name == "/tokens":
+            self._set_number("max_new_tokens", rest, 1, 1_000_000)
+        elif name == "/save":
+            self._save(rest)
+        elif name == "/help":
+            self._note(HELP)
+        else:
+            self._note(f"there is no command {printable(name)}; /help lists them")
+        return True
+
+    def _set_number(self, name: str, text: str, least: float, most: float) -> None:
+        try:
+            number: float = int(text) if isinstance(least, int) else float(text)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            self._note(f"write a number from {least} to {most}; it is {getattr(self.how, name)} now")
+            return
+        self.how = replace(self.how, **{name: number})
+        self._note(f"{name} is {number} now")
+
+    def _save(self, name: str) -> None:
+        if not name:
+            self._note("write a file's name after /save")
+            return
+        conversation = {
+            "id": "chat",
+            "skill": "chat",
+            "messages": [*self._opening(), *self.messages],
+            "tools": [],
+        }
+        try:
+            with Path(name).expanduser().open("x", encoding="utf-8") as out:
+                out.write(json.dumps(conversation, ensure_ascii=False) + "\n")
+        except OSError as error:
+            self._note(f"not saved: {(error.strerror or str(error)).lower()}")
+            return
+        self._note(f"saved to {name}")
+
+    def _opening(self) -> list[dict[str, Any]]:
+        return [{"role": "system", "content": self.system}] if self.system else []
+
+    def _print(self, text: str) -> None:
+        print(text, end="", file=self.write, flush=True)
+
+    def _note(self, text: str) -> None:
+        """A word from the program itself, dimmed on a terminal, on stderr where only the answer is wanted."""
+        if self.write.isatty():
+            print(f"\x1b[2m{text}\x1b[0m", file=self.write, flush=True)
+        else:
+            print(text, file=sys.stderr if self.write is sys.stdout else self.write, flush=True)
+
+
+def printable(text: str) -> str:
+    """The text without control characters, so that a model cannot move the cursor, recolour the
+    terminal, reorder text or write to the clipboard. New lines and tabs stay.
+    """
+    return "".join(c for c in text if c in "\n\t" or not _is_control(ord(c)))
+
+
+def _is_control(code: int) -> bool:
+    """C0, DEL, C1, and the marks that reorder text. Source: Unicode 15, UAX #9, for the latter."""
+    return (
+        code < 0x20
+        or 0x7F <= code < 0xA0
+        or code in (0x061C, 0x200E, 0x200F)
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+    )
+
+
+def _ask(read: TextIO, write: TextIO) -> str | None:
+    """The next message, or None at the end of input. Ctrl-C clears what was begun."""
+    while True:
+        print("\n> ", end="", file=write, flush=True)
+        try:
+            lines = list(_lines(read))
+        except KeyboardInterrupt:
+            print(file=write)
+            continue
+        if not lines:
+            print(file=write)
+            return None
+        text = "".join(lines)[:LONGEST_MESSAGE_CHARACTERS].rstrip("\n")
+        if text.strip():
+            return text
+
+
+def _lines(read: TextIO) -> Iterator[str]:
+    """One typed line; or all lines of a paste; or all lines between two lines of triple quotes."""
+    line = read.readline()
+    if line.lstrip().startswith('"""'):
+        line = line.lstrip()[3:]
+        while line and not line.rstrip().endswith('"""'):
+            yield line
+            line = read.readline()
+        yield line.rstrip().removesuffix('"""') + "\n"
+        return
+    while line:
+        yield line
+        line = read.readline() if not line.startswith("/") and _more_waits(read) else ""
+
+
+def _more_waits(read: TextIO) -> bool:
+    """Whether more input is ready now; a terminal hands over one line a read, so none hides in a buffer."""
+    try:
+        return bool(select.select([read], [], [], PASTE_SECONDS)[0])
+    except (OSError, ValueError):
+        return False
