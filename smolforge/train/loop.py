@@ -1,0 +1,277 @@
+"""The only training loop. Pre-training, SFT, DPO and GRPO differ in a batch source and a loss.
+
+    state = TrainState(model=model, optimizer=make_optimizer(model, cfg.optim))
+    for step in fit(state, batches, next_token_loss, schedule, until_step=500):
+        print(step.step, step.loss)
+
+Shapes: B rows, T positions.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smolforge import kernels
+from smolforge.data.batches import Batch
+from smolforge.errors import StageError
+from smolforge.model.transformer import Llama
+from smolforge.train.optim import Optimizer
+from smolforge.train.schedule import Schedule
+
+SPIKE_WINDOW = 128
+SPIKE_HISTORY = 32
+MOST_SKIPPED = 5
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Some rows of a `Batch` as tensors; `extra` holds whatever else the loss needs, a row each."""
+
+    tokens_BT: Tensor
+    targets_BT: Tensor
+    weights_BT: Tensor
+    starts_BT: Tensor
+    extra: Mapping[str, Tensor]
+
+
+class LossSum(NamedTuple):
+    """What a loss gives: a sum to differentiate, how many things were summed, and figures to log.
+
+    total    differentiable scalar: a sum over tokens (or pairs, or answers), never a mean
+    count    what to divide the sum by, over the whole batch: tokens, pairs, answers
+    figures  sums over the micro-batch, divided by the same count for the log
+    """
+
+    total: Tensor
+    count: float
+    figures: Mapping[str, float] = {}
+
+
+Loss = Callable[[Llama, MicroBatch], LossSum]
+
+
+class BatchSource(Protocol):
+    """Where batches come from: its state is JSON, and restoring it gives the same batches again."""
+
+    def next(self) -> Batch | None:
+        """The next batch; None when there is no more."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """JSON-ready position, packing buffer included."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        ...
+
+
+@dataclass
+class TrainState:
+    """Everything that training changes; with a batch source's state it is all that a resume needs.
+
+    step and tokens count over the whole training, earlier phases included; tokens are the positions of
+    all batches. `recent` holds the latest losses and gradient norms, by which spikes are known.
+    """
+
+    model: Llama
+    optimizer: Optimizer
+    step: int = 0
+    tokens: int = 0
+    saved_step: int | None = None
+    skipped: int = 0
+    recent: list[tuple[float, float]] = field(default_factory=list)
+    skipped_in_a_row: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimiser step did. `loss` is the mean over the batch, in nats where the loss is."""
+
+    step: int
+    tokens: int
+    loss: float
+    lr: float
+    grad_norm: float
+    skipped: bool
+    seconds: float
+    figures: Mapping[str, float]
+    domains: Mapping[str, int]
+
+
+def fit(
+    state: TrainState,
+    batches: BatchSource,
+    loss: Loss,
+    schedule: Schedule,
+    *,
+    until_step: int,
+    micro_tokens: int = 16_384,
+    clip: float = 1.0,
+    skip_deviations: float = 6.0,
+    worst_loss: float | None = None,
+    save: Callable[[], None] | None = None,
+    save_every_steps: int = 0,
+) -> Iterator[Step]:
+    """Train `state` in place, one yielded `Step` an optimiser step, until `state.step == until_step`.
+
+    A batch is cut by rows into micro-batches of at most `micro_tokens` positions (never within a group
+    of `batch.group` rows); their summed gradients are divided by the whole batch's count, so the cut
+    changes rounding only. `save()` is called after every `save_every_steps` steps, when the caller has
+    taken the step. Ends early when `batches` gives None.
+
+    Raises StageError when the loss or gradient is not finite, or when the mean loss of the last 32 steps
+    is above `worst_loss`; the message names the last state that was saved.
+    Source of skipping spikes: OLMo 2, arXiv:2501.00656, section 3.
+    """
+    while state.step < until_step:
+        began = time.perf_counter()
+        batch = batches.next()
+        if batch is None:
+            return
+        factor = schedule(state.step + 1, state.tokens + batch.positions)
+        total, count, figures = accumulate(state.model, batch, loss, micro_tokens)
+        mean = total / count if count else 0.0
+        norm = gradient_norm(state.model) / count if count else 0.0
+        _check_finite(state, mean, norm)
+        skip = count == 0 or _is_spike(state, mean, norm, skip_deviations)
+        if not skip:
+            scale = min(1.0, clip / norm) if clip and norm > 0 else 1.0
+            state.optimizer.step(factor, scale / count)
+        _remember(state, mean, norm, skip)
+        state.step += 1
+        state.tokens += batch.positions
+        _check_diverged(state, worst_loss)
+        yield Step(
+            step=state.step,
+            tokens=state.tokens,
+            loss=mean,
+            lr=factor * state.optimizer.peak_lr,
+            grad_norm=norm,
+            skipped=skip,
+            seconds=time.perf_counter() - began,
+            figures={name: value / count for name, value in figures.items()} if count else {},
+            domains=batch.domains,
+        )
+        if save is not None and save_every_steps and state.step % save_every_steps == 0:
+            save()
+            state.saved_step = state.step
+
+
+def accumulate(
+    model: Llama, batch: Batch, loss: Loss, micro_tokens: int
+) -> tuple[float, float, dict[str, float]]:
+    """Gradients of the summed loss into `.grad`; gives the sum, its count, and the summed figures."""
+    for weight in model.parameters():
+        weight.grad = None
+    total, count, figures = 0.0, 0.0, {}
+    for micro in micro_batches(batch, micro_tokens, model.output_weight_VD.device):
+        found = loss(model, micro)
+        found.total.backward()
+        total += float(found.total.detach())
+        count += float(found.count)
+        for name, value in found.figures.items():
+            figures[name] = figures.get(name, 0.0) + float(value)
+    return total, count, figures
+
+
+def micro_batches(batch: Batch, micro_tokens: int, device: torch.device) -> Iterator[MicroBatch]:
+    """The rows of `batch` in order, at most `micro_tokens` positions at a time, whole groups only."""
+    rows, length = batch.tokens_BT.shape
+    step = max(1, micro_tokens // (length * batch.group)) * batch.group
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+
+        def tensor(array: np.ndarray, part: slice = part) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array[part])).to(device)
+
+        yield MicroBatch(
+            tokens_BT=tensor(batch.tokens_BT),
+            targets_BT=tensor(batch.targets_BT),
+            weights_BT=tensor(batch.weights_BT),
+            starts_BT=tensor(batch.starts_BT),
+            extra={name: tensor(array) for name, array in batch.extra.items()},
+        )
+
+
+def next_token_loss(z_loss: float = 0.0) -> Loss:
+    """Cross-entropy of every weighted target; counts the weights. For pre-training and SFT."""
+
+    def loss(model: Llama, batch: MicroBatch) -> LossSum:
+        hidden_BTD = model.hidden(batch.tokens_BT, batch.starts_BT)
+        total, count = kernels.linear_cross_entropy(
+            hidden_BTD.flatten(0, 1),
+            model.output_weight_VD,
+            batch.targets_BT.flatten(),
+            batch.weights_BT.flatten(),
+            z_loss,
+        )
+        return LossSum(total, float(count))
+
+    return loss
+
+
+def gradient_norm(model: Llama) -> float:
+    """Euclidean norm of all gradients together."""
+    squares = [kernels.square_norm(w.grad) for w in model.parameters() if w.grad is not None]
+    return math.sqrt(float(torch.stack(squares).sum())) if squares else 0.0
+
+
+def _check_finite(state: TrainState, loss: float, norm: float) -> None:
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
+    raise StageError(
+        f"training broke at step {state.step + 1}: the {what}",
+        where=_last_good(state),
+        fix="lower the learning rates or look at the data of that step; running again resumes there",
+    )
+
+
+def _check_diverged(state: TrainState, worst_loss: float | None) -> None:
+    if worst_loss is None or len(state.recent) < SPIKE_HISTORY:
+        return
+    mean = sum(loss for loss, _ in state.recent[-SPIKE_HISTORY:]) / SPIKE_HISTORY
+    if mean > worst_loss:
+        raise StageError(
+            f"training diverged: mean loss {mean:.2f} at step {state.step} is worse than guessing ({worst_loss:.2f})",
+            where=_last_good(state),
+            fix="lower the learning rates or lengthen the warm-up",
+        )
+
+
+def _last_good(state: TrainState) -> str:
+    if state.saved_step is None:
+        return "no state was saved yet; a new run begins again"
+    return f"last good state: step {state.saved_step}"
+
+
+def _is_spike(state: TrainState, loss: float, norm: float, deviations: float) -> bool:
+    if not deviations or len(state.recent) < SPIKE_HISTORY or state.skipped_in_a_row >= MOST_SKIPPED:
+        return False
+    for value, past in ((loss, [a for a, _ in state.recent]), (norm, [b for _, b in state.recent])):
+        mean = math.fsum(past) / len(past)
+        deviation = math.sqrt(math.fsum((p - mean) ** 2 for p in past) / len(past))
+        if value > mean + deviations * max(deviation, 0.01 * abs(mean)):
+            return True
+    return False
+
+
+def _remember(state: TrainState, loss: float, norm: float, skipped: bool) -> None:
+    if skipped:
+        state.skipped += 1
+        state.skipped_in_a_row += 1
+        return
+    if state.skipped_in_a_row >= MOST_SKIPPED:
+        state.recent.clear()  # the data changed for good: learn anew what is usual
+    state.skipped_in_a_row = 0
+    state.recent.append((loss, norm))
+    del state.recent[:-SPIKE_WINDOW]

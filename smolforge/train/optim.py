@@ -1,0 +1,135 @@
+"""AdamW, and Muon for matrices with AdamW for the rest: one class, one step, a state that can be saved.
+
+Shapes: L matrices of one shape, M rows, N columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from smolforge import kernels
+from smolforge.errors import InputError
+from smolforge.model.transformer import Llama
+from smolforge.train.config import OptimConfig
+
+
+@dataclass
+class Optimizer:
+    """The moving averages of every parameter, by the parameter's name.
+
+    updates    steps taken, skipped ones not counted
+    first      gradient average (AdamW) or momentum (Muon)
+    second     squared-gradient average (AdamW)
+    """
+
+    config: OptimConfig
+    parameters: Mapping[str, Tensor]
+    updates: int = 0
+    first: dict[str, Tensor] = field(default_factory=dict)
+    second: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._stacks = _stacks(self.parameters) if self.config.kind == "muon" else []
+        in_stacks = {name for names in self._stacks for name in names}
+        self._single = [name for name in self.parameters if name not in in_stacks]
+        for name, weight in self.parameters.items():
+            self.first[name] = torch.zeros_like(weight, requires_grad=False)
+            if name in self._single:
+                self.second[name] = torch.zeros_like(weight, requires_grad=False)
+
+    @property
+    def peak_lr(self) -> float:
+        """The matrices' rate, for the log."""
+        return self.config.lr
+
+    @torch.no_grad()
+    def step(self, factor: float, grad_scale: float) -> None:
+        """Move every weight by its gradient times `grad_scale`, at `factor` times the peak rates."""
+        self.updates += 1
+        for name in self._single:
+            self._adamw(name, factor, grad_scale)
+        for names in self._stacks:
+            self._muon(names, factor * self.config.lr, grad_scale)
+
+    def _adamw(self, name: str, factor: float, grad_scale: float) -> None:
+        weight, config = self.parameters[name], self.config
+        if weight.grad is None:
+            return
+        lr, decay = config.lr, config.weight_decay
+        if weight.ndim == 1:
+            lr, decay = config.norm_lr, 0.0
+        elif name == EMBEDDING:
+            lr, decay = config.embedding_lr, 0.0
+        kernels.adamw_step(
+            weight.detach(),
+            weight.grad,
+            self.first[name],
+            self.second[name],
+            step=self.updates,
+            lr=lr * factor,
+            beta1=config.beta1,
+            beta2=config.beta2,
+            eps=config.eps,
+            weight_decay=decay,
+            grad_scale=grad_scale,
+        )
+
+    def _muon(self, names: list[str], lr: float, grad_scale: float) -> None:
+        """Nesterov momentum, made orthogonal, for a stack of equal shapes.
+
+        The update of an M x N matrix is scaled by sqrt(max(1, M / N)), so that one rate serves all
+        shapes. Source: Muon, Jordan et al. 2024.
+        """
+        config = self.config
+        weights = [self.parameters[name] for name in names]
+        if any(weight.grad is None for weight in weights):
+            return
+        grads = [weight.grad * grad_scale for weight in weights]
+        momenta = [self.first[name] for name in names]
+        torch._foreach_lerp_(momenta, grads, 1.0 - config.momentum)
+        ahead_LMN = torch.stack(torch._foreach_lerp(grads, momenta, config.momentum))
+        update_LMN = kernels.newton_schulz(ahead_LMN)
+        rows, columns = weights[0].shape
+        size = lr * max(1.0, rows / columns) ** 0.5
+        if config.weight_decay:
+            torch._foreach_mul_(weights, 1.0 - lr * config.weight_decay)
+        torch._foreach_add_(weights, list(update_LMN.unbind(0)), alpha=-size)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state to save: `first.<name>` and `second.<name>`."""
+        state = {f"first.{name}": value for name, value in self.first.items()}
+        return state | {f"second.{name}": value for name, value in self.second.items()}
+
+    def load(self, tensors: Mapping[str, Tensor], updates: int) -> None:
+        """Take over a saved state; InputError when it belongs to another model or kind of optimiser."""
+        own = self.tensors()
+        wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
+        if wrong:
+            raise InputError(
+                f"the saved optimiser state does not fit: `{wrong[0]}`",
+                fix="use the optimiser and model shape that the state was saved with",
+            )
+        for name, value in own.items():
+            value.copy_(tensors[name])  # into our own memory, whose alignment every run shares
+        self.updates = updates
+
+
+EMBEDDING = "model.embed_tokens.weight"
+
+
+def make_optimizer(model: Llama, config: OptimConfig) -> Optimizer:
+    """A fresh optimiser over all parameters of `model`."""
+    return Optimizer(config, dict(model.named_parameters()))
+
+
+def _stacks(parameters: Mapping[str, Tensor]) -> list[list[str]]:
+    """Names of the matrices inside layers, those of one shape together."""
+    shapes: dict[tuple[int, ...], list[str]] = {}
+    for name, weight in parameters.items():
+        if weight.ndim == 2 and name != EMBEDDING:
+            shapes.setdefault(tuple(weight.shape), []).append(name)
+    return list(shapes.values())
