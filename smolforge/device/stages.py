@@ -1,0 +1,110 @@
+"""The device stage: a checkpoint in, files that run elsewhere out, proven to be the same model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from smolforge.artifacts import Checkpoint, DeviceModel, Facts, Tokenizer
+from smolforge.config import config
+from smolforge.errors import ConfigError, StageError
+from smolforge.stage import Job, stage
+
+if TYPE_CHECKING:
+    from smolforge.device.parity import Check
+    from smolforge.model.transformer import Llama
+    from smolforge.text.tokenizer import Tok
+
+
+@config
+class ExportConfig:
+    """Which files are made, and how much they are checked.
+
+    stored          type of the weights in the Hugging Face folder
+    quantisations   GGUF files; `f32` is the one that must choose the very same tokens
+    greedy_tokens   tokens that each prompt is continued for
+    reading_tokens  positions at which whole distributions are compared
+    """
+
+    name: str = "smolforge"
+    stored: Literal["float32", "bfloat16"] = "float32"
+    quantisations: tuple[Literal["f32", "f16", "bf16", "q8_0", "q4_0"], ...] = ("f32", "f16", "q8_0")
+    greedy_tokens: int = 24
+    reading_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        if "f32" not in self.quantisations:
+            raise ConfigError("`quantisations` lacks `f32`", fix="keep it: the proof of equality needs it")
+        if len(set(self.quantisations)) != len(self.quantisations):
+            raise ConfigError("`quantisations` names one twice", fix="name each once")
+        if not 1 <= self.greedy_tokens <= 1024 or not 2 <= self.reading_tokens <= 1024:
+            raise ConfigError("`greedy_tokens` or `reading_tokens` is out of range", fix="use 2 to 1024")
+
+
+@stage(makes=DeviceModel, version=1)
+def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer) -> Facts:
+    """Write the model for `transformers` and for llama.cpp, and prove that nothing changed on the way.
+
+    Writes  hf/…, model-<quantisation>.gguf, parity.json ([{"name", "passed", "detail", "worst"}])
+    Facts   checks (how many passed), hf_bytes, gguf_<quantisation>_bytes
+    Raises  StageError naming the first check that failed; MissingExtra without transformers or xllamacpp
+    """
+    import torch
+
+    from smolforge.device import gguf, huggingface
+    from smolforge.model.weights import load_model
+    from smolforge.text.tokenizer import load_tokenizer
+
+    trained, tok = load_model(model.path).eval(), load_tokenizer(tokenizer.path)
+    template = (tokenizer.path / "chat_template.jinja").read_text(encoding="utf-8")
+    huggingface.write_folder(job.out / "hf", trained, tok, tokenizer.path, stored=cfg.stored, name=cfg.name)
+    weights = {name: weight.detach().numpy() for name, weight in trained.named_parameters()}
+    for done, kind in enumerate(cfg.quantisations):
+        job.log.progress(done, len(cfg.quantisations), "files", f"writing {kind}")
+        gguf.write(_gguf(job.out, kind), kind, trained.config, weights, tok, template=template, name=cfg.name)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums are then taken in one order on every machine's number of cores
+    try:
+        checks = _check(cfg, job, trained, tok)
+    finally:
+        torch.set_num_threads(threads)
+    return _facts(cfg, job.out, checks)
+
+
+def _check(cfg: ExportConfig, job: Job, trained: Llama, tok: Tok) -> list[Check]:
+    from smolforge.device import parity
+    from smolforge.device.runtime import GgufModel
+    from smolforge.model.weights import load_model
+
+    total = 1 + len(cfg.quantisations)
+    job.log.progress(0, total, "parity checks", "transformers")
+    stored = load_model(job.out / "hf").eval()
+    checks = parity.of_transformers(job.out / "hf", stored, tok, reading_tokens=cfg.reading_tokens)
+    for done, kind in enumerate(cfg.quantisations, 1):
+        job.log.progress(done, total, "parity checks", f"llama.cpp {kind}")
+        loaded = GgufModel(_gguf(job.out, kind), exact=kind == "f32")
+        checks.append(parity.same_vocabulary(f"llama.cpp {kind}: same vocabulary", loaded.tok, tok))
+        checks += parity.of_gguf(
+            loaded, kind, trained, reading_tokens=cfg.reading_tokens, greedy_tokens=cfg.greedy_tokens
+        )
+    return checks
+
+
+def _facts(cfg: ExportConfig, out: Path, checks: list[Check]) -> Facts:
+    plain = [{"name": c.name, "passed": c.passed, "detail": c.detail, "worst": c.worst} for c in checks]
+    (out / "parity.json").write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for check in checks:
+        if not check.passed:
+            raise StageError(
+                f"the exported model is not the trained one: {check.name}",
+                where=check.detail,
+                fix="see parity.json",
+            )
+    sizes = {f"gguf_{kind}_bytes": _gguf(out, kind).stat().st_size for kind in cfg.quantisations}
+    folder = sum(file.stat().st_size for file in (out / "hf").iterdir())
+    return {"checks": len(checks), "hf_bytes": folder, **sizes}
+
+
+def _gguf(out: Path, kind: str) -> Path:
+    return out / f"model-{kind}.gguf"
