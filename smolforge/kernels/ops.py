@@ -8,7 +8,7 @@ import time
 import torch
 from torch import Tensor
 
-from smolforge.kernels import reference
+from smolforge.kernels import build, fused, reference
 from smolforge.kernels.reference import newton_schulz, rotary_tables
 
 __all__ = ["newton_schulz", "rotary_tables"]
@@ -16,17 +16,20 @@ __all__ = ["newton_schulz", "rotary_tables"]
 
 def rms_norm(x_ND: Tensor, weight_D: Tensor, eps: float) -> Tensor:
     """x / rms(x) * weight over the last dimension, in x's type; any leading dimensions."""
-    return reference.rms_norm(x_ND, weight_D, eps)
+    path = fused if fused.serves(x_ND) else reference
+    return path.rms_norm(x_ND, weight_D, eps)
 
 
 def add_rms_norm(x_ND: Tensor, residual_ND: Tensor, weight_D: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """(rms_norm(x + residual), x + residual): the second is the residual stream to carry on."""
-    return reference.add_rms_norm(x_ND, residual_ND, weight_D, eps)
+    path = fused if fused.serves(x_ND) and residual_ND.dtype == x_ND.dtype else reference
+    return path.add_rms_norm(x_ND, residual_ND, weight_D, eps)
 
 
 def swiglu(gate_up_N2F: Tensor) -> Tensor:
     """silu(gate) * up of packed N x 2F (gate first, as `linear(x, gate, up)` gives): N x F."""
-    return reference.swiglu(gate_up_N2F)
+    path = fused if fused.serves(gate_up_N2F) else reference
+    return path.swiglu(gate_up_N2F)
 
 
 def rotary(
@@ -42,7 +45,9 @@ def attention(q_BTHE: Tensor, k_BSKE: Tensor, v_BSKE: Tensor, starts_BT: Tensor 
     Query t sees the keys starts[b, t] <= s <= t, so the documents of a packed row never meet; None means
     one document. With more keys than queries (a cache), the queries are the last T of the S positions.
     """
-    return reference.attention(q_BTHE, k_BSKE, v_BSKE, starts_BT)
+    same = q_BTHE.shape[1] == k_BSKE.shape[1] and q_BTHE.dtype == k_BSKE.dtype == v_BSKE.dtype
+    path = fused if same and q_BTHE.shape[3] % 2 == 0 and fused.serves(q_BTHE) else reference
+    return path.attention(q_BTHE, k_BSKE, v_BSKE, starts_BT)
 
 
 def rotary_attention(
@@ -55,7 +60,8 @@ def rotary_attention(
     starts_BT: Tensor | None = None,
 ) -> Tensor:
     """`rotary` then `attention` of packed heads (q then k then v, as `linear(x, q, k, v)` gives): B x T x (H E)."""
-    return reference.rotary_attention(qkv_BTP, heads, kv_heads, cos_PR, sin_PR, positions_BT, starts_BT)
+    path = fused if fused.serves(qkv_BTP) else reference
+    return path.rotary_attention(qkv_BTP, heads, kv_heads, cos_PR, sin_PR, positions_BT, starts_BT)
 
 
 def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:
@@ -63,12 +69,14 @@ def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:
 
     Weights are cast to x's type; their gradients come back in their own (fp32 for fp32 masters).
     """
-    return reference.linear(x_ND, *weights_MD)
+    path = fused if fused.serves(x_ND) else reference
+    return path.linear(x_ND, *weights_MD)
 
 
 def embedding(tokens_BT: Tensor, weight_VD: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Rows of the table in `dtype`, the type of all activations that follow."""
-    return reference.embedding(tokens_BT, weight_VD, dtype)
+    path = fused if fused.serves(weight_VD) and dtype in (torch.float32, torch.bfloat16) else reference
+    return path.embedding(tokens_BT, weight_VD, dtype)
 
 
 def linear_cross_entropy(
@@ -85,18 +93,21 @@ def linear_cross_entropy(
     """
     if weights_N is None:
         weights_N = (targets_N >= 0).float()
-    total = reference.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss)
+    path = fused if fused.serves(hidden_ND) else reference
+    total = path.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss)
     return total, weights_N.sum()
 
 
 def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
     """log p(target) of every token, fp32, N; differentiable (for DPO and GRPO), logits never kept."""
-    return reference.token_logprobs(hidden_ND, weight_VD, targets_N)
+    path = fused if fused.serves(hidden_ND) else reference
+    return path.token_logprobs(hidden_ND, weight_VD, targets_N)
 
 
 def square_norm(tensor: Tensor) -> Tensor:
     """Sum of squares as a float64 scalar; the same bits every time for a fixed number of threads."""
-    return reference.square_norm(tensor)
+    path = fused if fused.serves(tensor) and tensor.dtype == torch.float32 else reference
+    return path.square_norm(tensor)
 
 
 def adamw_step(
@@ -118,7 +129,10 @@ def adamw_step(
     `grad_scale` multiplies the gradient on the way in (1 / tokens, and clipping).
     Source: arXiv:1711.05101.
     """
-    reference.adamw_step(
+    tensors = (weight, grad, mean, square)
+    plain = all(x.dtype == torch.float32 and x.is_contiguous() for x in tensors)
+    path = fused if plain and fused.serves(weight) else reference
+    path.adamw_step(
         weight,
         grad,
         mean,
@@ -156,4 +170,4 @@ def fastest_dtype() -> torch.dtype:
 
 def describe() -> dict[str, str]:
     """Which path runs and why: for events and records."""
-    return {"path": "torch"}
+    return build.describe()

@@ -1,0 +1,221 @@
+"""The C kernels as a loaded library: compiled for this machine on first use, then taken from a cache.
+
+The cache lies in `$SMOL_CACHE`, else `$XDG_CACHE_HOME/smolforge`, else `~/.cache/smolforge`; a library is
+named after the hash of its source, flags, compiler and processor, so that a shared home folder never hands
+one machine's instructions to another. It is written beside and renamed, so processes may build at once.
+
+`SMOL_KERNELS=torch` forbids the C path, `SMOL_KERNELS=c` makes its absence an error, and
+`SMOL_KERNELS_MARCH` replaces `native` (`x86-64-v3` for AVX2, say).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from smolforge.errors import ConfigError, MissingExtra
+
+SOURCES = ("lanes.h", "layers.c", "attention.c")
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
+FLAGS += ("-fno-strict-aliasing",)  # one block of scratch is read as floats, halves and units by turns
+COMPILE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Built:
+    """A loaded library, or the reason why there is none."""
+
+    library: ctypes.CDLL | None
+    reason: str
+    compiler: str = ""
+    flags: str = ""
+
+
+class CompileError(Exception):
+    """The compiler did not give a library; the message is its own."""
+
+
+@functools.cache
+def built() -> Built:
+    """The library of this process; compiled, loaded and decided once."""
+    wish = os.environ.get("SMOL_KERNELS", "auto")
+    if wish not in ("auto", "c", "torch"):
+        raise ConfigError(f"SMOL_KERNELS is `{wish}`", where="the environment", fix="use auto, c or torch")
+    if wish == "torch":
+        return Built(None, "SMOL_KERNELS=torch")
+    try:
+        return _build()
+    except (CompileError, OSError) as error:
+        if wish == "c":
+            raise MissingExtra(
+                f"the C kernels could not be built: {error}",
+                where="SMOL_KERNELS=c",
+                fix="install a C compiler (gcc or clang), or set SMOL_KERNELS=auto",
+            ) from None
+        warnings.warn(
+            f"CPU training runs in plain PyTorch, several times slower: {error}. Install gcc or clang to change that.",
+            stacklevel=2,
+        )
+        return Built(None, str(error))
+
+
+def _build() -> Built:
+    compiler = _compiler()
+    version = _run([compiler, "--version"]).splitlines()[0]
+    march = os.environ.get("SMOL_KERNELS_MARCH", "native")
+    folder = Path(__file__).parent
+    openmp = _openmp_runtime()
+    digest = hashlib.sha256()
+    for part in (*FLAGS, version, march, openmp, _processor(), *((folder / s).read_text() for s in SOURCES)):
+        digest.update(part.encode() + b"\0")
+    ready = _cache_folder() / f"kernels-{digest.hexdigest()[:16]}.so"
+    if not ready.exists():
+        with tempfile.TemporaryDirectory(dir=ready.parent) as scratch:
+            made = _compile_somehow(compiler, march, openmp, folder, Path(scratch))
+            made.replace(ready)
+    return Built(_declare(ctypes.CDLL(str(ready))), "", version, f"-march={march}")
+
+
+def _compiler() -> str:
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    raise CompileError("no C compiler was found")
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"{command[0]} took more than {COMPILE_SECONDS} seconds") from None
+    if done.returncode:
+        raise CompileError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def _processor() -> str:
+    """Model and abilities of the processor, as text."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()} {platform.node()}"
+    wanted = ("model name", "flags", "Features", "CPU part", "stepping")
+    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _openmp_runtime() -> str:
+    """The OpenMP library that PyTorch has loaded: with a second one, two sets of threads would fight for the cores."""
+    torch.get_num_threads()
+    try:
+        maps = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        maps = [str(path) for path in sorted((Path(torch.__file__).parent / "lib").glob("lib*omp*"))]
+    names = sorted({line.split()[-1] for line in maps if "omp" in line.rsplit("/", 1)[-1] and "/" in line})
+    return next((n for n in names if Path(n).name.startswith(("libgomp", "libiomp", "libomp"))), "")
+
+
+def _cache_folder() -> Path:
+    given = os.environ.get("SMOL_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    root = Path(given) if given else Path.home() / ".cache"
+    folder = root if os.environ.get("SMOL_CACHE") else root / "smolforge"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="smolforge-kernels-"))  # read-only home: this process alone
+
+
+def _compile_somehow(compiler: str, march: str, openmp: str, folder: Path, scratch: Path) -> Path:
+    """Compile with the machine's instructions and threads; give up threads, then instructions, if refused."""
+    machine = (f"-march={march}", f"-mcpu={march}") if march == "native" else (f"-march={march}",)
+    attempts = [(m, t) for m in machine for t in ("-fopenmp", "") if openmp or not t]
+    errors = []
+    for target, threads in attempts:
+        try:
+            return _compile(
+                compiler, [*FLAGS, target, *([threads] if threads else [])], openmp, folder, scratch
+            )
+        except CompileError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _compile(compiler: str, flags: list[str], openmp: str, folder: Path, scratch: Path) -> Path:
+    objects = []
+    for source in SOURCES:
+        for bf16 in (0, 1) if source.endswith(".c") else ():
+            made = str(scratch / f"{source}-{bf16}.o")
+            _run([compiler, *flags, f"-DBF16={bf16}", "-c", str(folder / source), "-o", made])
+            objects.append(made)
+    out = scratch / "kernels.so"
+    runtime = [openmp] if "-fopenmp" in flags else []
+    _run([compiler, "-shared", "-o", str(out), *objects, *runtime, "-lm"])
+    return out
+
+
+class AttentionCall(ctypes.Structure):
+    """`Attention` of attention.c, field by field."""
+
+    _fields_ = (
+        *((name, ctypes.c_long) for name in ("batch", "length", "heads", "kv_heads", "width")),
+        *((name, ctypes.c_long) for name in ("q_row", "k_row", "v_row", "q_batch", "k_batch", "v_batch")),
+        *((name, ctypes.c_void_p) for name in ("q", "k", "v", "cosines", "sines", "positions", "starts")),
+        *((name, ctypes.c_void_p) for name in ("out", "lse", "dout", "dq", "dk", "dv")),
+        ("threads", ctypes.c_long),
+    )
+
+
+_KINDS = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_float, "i": ctypes.c_int}
+_TYPED = {
+    "rms_norm": "pppfllpppi",
+    "rms_norm_backward": "pppppllpppi",
+    "swiglu": "pllpi",
+    "swiglu_backward": "ppllpi",
+    "cross_entropy": "pppfllipppi",
+    "logprob_backward": "pppplli",
+    "embedding_backward": "ppllpi",
+    "attention": "p",
+    "attention_backward": "p",
+}
+_PLAIN = {"adamw": "pppplfffffffi", "square_sums": "plpi", "attention_check": "pplll"}
+_PLAIN |= {"lanes": "", "bf16_instructions": "", "has_threads": ""}
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    signatures = dict(_PLAIN)
+    for name, kinds in _TYPED.items():
+        signatures |= {f"{name}_f32": kinds, f"{name}_bf16": kinds}
+    for name, kinds in signatures.items():
+        function = getattr(library, name)
+        function.argtypes = [_KINDS[kind] for kind in kinds]
+        function.restype = ctypes.c_int
+    return library
+
+
+def describe() -> dict[str, str]:
+    """Which path runs, with which instructions, and why."""
+    state = built()
+    if state.library is None:
+        return {"path": "torch", "reason": state.reason}
+    vectors = f"{32 * state.library.lanes()}-bit vectors"
+    dots = ", bf16 dot products" if state.library.bf16_instructions() else ""
+    threads = "OpenMP" if state.library.has_threads() else "one thread"
+    return {
+        "path": "c",
+        "compiler": state.compiler,
+        "flags": state.flags,
+        "runs": f"{vectors}{dots}, {threads}",
+    }

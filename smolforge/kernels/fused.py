@@ -1,0 +1,480 @@
+"""The C path: autograd functions over the library of `build`, fp32 and bf16 on the CPU.
+
+Every function here is called by `ops` once `serves` said yes. Shapes: see the package.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from smolforge.errors import InputError
+from smolforge.kernels.build import AttentionCall, built
+
+LOGIT_BYTES = 8 << 20
+"""Logits alive at a time: inside the second-level or last-level cache of the CPUs we met; chosen, untested."""
+NORM_BLOCKS = 64
+SUM_BLOCK = 16384
+_SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16"}
+
+
+def serves(tensor: Tensor) -> bool:
+    """Whether the C path can take this tensor."""
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype in _SUFFIX
+        and not torch.compiler.is_compiling()
+        and built().library is not None
+    )
+
+
+def _call(name: str, dtype: torch.dtype, *arguments: Any) -> int:
+    return int(getattr(built().library, f"{name}_{_SUFFIX[dtype]}")(*arguments))
+
+
+def _at(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _rows(x: Tensor) -> int:
+    return x.numel() // x.shape[-1] if x.shape[-1] else 0
+
+
+class _RmsNorm(Function):
+    """With a residual: gives (normed, total); without: (normed, x)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, residual: Tensor | None, weight: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor]:
+        out, rows = torch.empty_like(x), _rows(x)
+        total = x if residual is None else torch.empty_like(x)
+        inverse = torch.empty(rows)
+        _call(
+            "rms_norm", x.dtype, _at(x), _at(residual), _at(weight), eps, rows, x.shape[-1], _at(total), _at(out),
+            _at(inverse), torch.get_num_threads(),
+        )  # fmt: skip
+        ctx.save_for_backward(total, weight, inverse)
+        ctx.added = residual is not None
+        ctx.set_materialize_grads(False)
+        if residual is None:
+            return out, out.new_empty(0)
+        return out, total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: Tensor | None, dtotal: Tensor | None) -> tuple[Tensor | None, ...]:
+        total, weight, inverse = ctx.saved_tensors
+        if dout is None:
+            return dtotal, dtotal if ctx.added else None, None, None
+        dout = dout.contiguous()
+        dtotal = dtotal.contiguous() if ctx.added and dtotal is not None else None
+        width = total.shape[-1]
+        dx, dweight, blocks = torch.empty_like(total), torch.empty(width), torch.empty(NORM_BLOCKS, width)
+        _call(
+            "rms_norm_backward", total.dtype, _at(total), _at(weight), _at(inverse), _at(dout), _at(dtotal),
+            _rows(total), width, _at(dx), _at(blocks), _at(dweight), torch.get_num_threads(),
+        )  # fmt: skip
+        return dx, dx if ctx.added else None, dweight, None
+
+
+def rms_norm(x_ND: Tensor, weight_D: Tensor, eps: float) -> Tensor:
+    """See `ops.rms_norm`."""
+    return _RmsNorm.apply(x_ND.contiguous(), None, weight_D.float().contiguous(), eps)[0]
+
+
+def add_rms_norm(x_ND: Tensor, residual_ND: Tensor, weight_D: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """See `ops.add_rms_norm`."""
+    return _RmsNorm.apply(x_ND.contiguous(), residual_ND.contiguous(), weight_D.float().contiguous(), eps)
+
+
+class _Swiglu(Function):
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        width = gate_up.shape[-1] // 2
+        out = gate_up.new_empty(*gate_up.shape[:-1], width)
+        _call("swiglu", gate_up.dtype, _at(gate_up), _rows(gate_up), width, _at(out), torch.get_num_threads())
+        ctx.save_for_backward(gate_up)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: Tensor) -> Tensor:
+        (gate_up,) = ctx.saved_tensors
+        dout, dgate_up = dout.contiguous(), torch.empty_like(gate_up)
+        _call(
+            "swiglu_backward", gate_up.dtype, _at(gate_up), _at(dout), _rows(gate_up), dout.shape[-1],
+            _at(dgate_up), torch.get_num_threads(),
+        )  # fmt: skip
+        return dgate_up
+
+
+def swiglu(gate_up_N2F: Tensor) -> Tensor:
+    """See `ops.swiglu`."""
+    return _Swiglu.apply(gate_up_N2F.contiguous())
+
+
+class _Linear(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
+        packed = _packed(weights, x.dtype)
+        ctx.save_for_backward(x, packed)
+        ctx.weights = [(w.shape[0], w.dtype) for w in weights]
+        return torch.mm(x.reshape(-1, x.shape[-1]), packed.T).view(*x.shape[:-1], packed.shape[0])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        x, packed = ctx.saved_tensors
+        dout_NM = dout.reshape(-1, dout.shape[-1])
+        dx = torch.mm(dout_NM, packed).view(x.shape) if ctx.needs_input_grad[0] else None
+        if not any(ctx.needs_input_grad[1:]):
+            return dx, *(None for _ in ctx.weights)
+        dpacked = torch.mm(dout_NM.T, x.reshape(-1, x.shape[-1]))
+        parts = dpacked.split([rows for rows, _ in ctx.weights])
+        return dx, *(part.to(dtype) for part, (_, dtype) in zip(parts, ctx.weights, strict=True))
+
+
+def _packed(weights: tuple[Tensor, ...], dtype: torch.dtype) -> Tensor:
+    """The weights one above the other, cast on the way."""
+    if len(weights) == 1:
+        return weights[0].to(dtype)
+    packed = torch.empty(sum(w.shape[0] for w in weights), weights[0].shape[1], dtype=dtype)
+    row = 0
+    for weight in weights:
+        packed[row : row + weight.shape[0]] = weight
+        row += weight.shape[0]
+    return packed
+
+
+def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:
+    """See `ops.linear`."""
+    return _Linear.apply(x_ND, *weights_MD)
+
+
+class _Embedding(Function):
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        ctx.save_for_backward(tokens)
+        ctx.shape = weight.shape
+        picked = weight.index_select(0, tokens.reshape(-1))
+        return picked.to(dtype).view(*tokens.shape, weight.shape[1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: Tensor) -> tuple[None, Tensor, None]:
+        (tokens,) = ctx.saved_tensors
+        dout, dweight = dout.contiguous(), torch.zeros(ctx.shape)
+        _call(
+            "embedding_backward", dout.dtype, _at(tokens), _at(dout), tokens.numel(), ctx.shape[1], _at(dweight),
+            torch.get_num_threads(),
+        )  # fmt: skip
+        return None, dweight, None
+
+
+def embedding(tokens_BT: Tensor, weight_VD: Tensor, dtype: torch.dtype) -> Tensor:
+    """See `ops.embedding`."""
+    return _Embedding.apply(tokens_BT.long().contiguous(), weight_VD.float().contiguous(), dtype)
+
+
+def _strides(x_BTHE: Tensor) -> tuple[int, int]:
+    """Elements from sequence to sequence and from position to position."""
+    return x_BTHE.stride(0), x_BTHE.stride(1)
+
+
+def _dense_heads(x_BTHE: Tensor) -> Tensor:
+    """x with heads side by side at each position, copied only if they are not."""
+    width = x_BTHE.shape[3]
+    return x_BTHE if x_BTHE.stride(3) == 1 and x_BTHE.stride(2) == width else x_BTHE.contiguous()
+
+
+def _attention_call(q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> AttentionCall:
+    cos, sin, positions, starts = extra
+    call = AttentionCall(
+        batch=q.shape[0], length=q.shape[1], heads=q.shape[2], kv_heads=k.shape[2], width=q.shape[3],
+        q=_at(q), k=_at(k), v=_at(v), cosines=_at(cos), sines=_at(sin), positions=_at(positions),
+        starts=_at(starts), threads=torch.get_num_threads(),
+    )  # fmt: skip
+    for name, x in (("q", q), ("k", k), ("v", v)):
+        between_sequences, between_positions = _strides(x)
+        setattr(call, f"{name}_batch", between_sequences)
+        setattr(call, f"{name}_row", between_positions)
+    return call
+
+
+def _attend(ctx: Any, q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> Tensor:
+    batch, length, heads, _ = q.shape
+    out, lse = q.new_empty(q.shape), torch.empty(batch, heads, length)
+    call = _attention_call(q, k, v, extra)
+    call.out, call.lse = _at(out), _at(lse)
+    _enough_memory(_call("attention", q.dtype, ctypes.addressof(call)))
+    ctx.tensors = (out, lse)
+    return out
+
+
+def _attend_backward(
+    saved: tuple[Tensor, ...], extra: tuple[Tensor | None, ...], dout: Tensor, grads: tuple[Tensor, ...]
+) -> None:
+    q, k, v, out, lse = saved
+    call = _attention_call(q, k, v, extra)
+    call.out, call.lse, call.dout = _at(out), _at(lse), _at(dout)
+    call.dq, call.dk, call.dv = (_at(x) for x in grads)
+    _enough_memory(_call("attention_backward", q.dtype, ctypes.addressof(call)))
+
+
+def _enough_memory(failed: int) -> None:
+    if failed:
+        raise MemoryError("attention could not get its scratch memory")
+
+
+def _heads(packed: Tensor, heads: int, kv_heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Views of packed B x T x (H + 2K) E as q, k, v."""
+    batch, length, width = packed.shape
+    split = packed.view(batch, length, heads + 2 * kv_heads, width // (heads + 2 * kv_heads))
+    q, k, v = split.split((heads, kv_heads, kv_heads), dim=2)
+    return q, k, v
+
+
+class _PackedAttention(Function):
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, heads: int, kv_heads: int, extra: tuple[Tensor | None, ...]) -> Tensor:
+        out = _attend(ctx, *_heads(qkv, heads, kv_heads), extra)
+        out, lse = ctx.tensors
+        del ctx.tensors
+        ctx.save_for_backward(qkv, out, lse, *extra)
+        ctx.heads = (heads, kv_heads)
+        return out.view(*qkv.shape[:2], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        qkv, out, lse, *extra = ctx.saved_tensors
+        dqkv = torch.empty_like(qkv)
+        saved = (*_heads(qkv, *ctx.heads), out, lse)
+        _attend_backward(saved, tuple(extra), dout.contiguous(), _heads(dqkv, *ctx.heads))
+        return dqkv, None, None, None
+
+
+class _Attention(Function):
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> Tensor:
+        _attend(ctx, q, k, v, extra)
+        out, lse = ctx.tensors
+        del ctx.tensors
+        ctx.save_for_backward(q, k, v, out, lse, *extra)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, out, lse, *extra = ctx.saved_tensors
+        dq, dk, dv = (torch.empty_strided(x.shape, x.stride(), dtype=x.dtype) for x in (q, k, v))
+        _attend_backward((q, k, v, out, lse), tuple(extra), dout.contiguous(), (dq, dk, dv))
+        return dq, dk, dv, None
+
+
+def _whole(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.long().contiguous()
+
+
+def _check(starts: Tensor | None, positions: Tensor | None, batch: int, length: int, table: int) -> None:
+    library = built().library
+    assert library is not None
+    wrong = library.attention_check(_at(starts), _at(positions), batch, length, table)
+    if wrong == 1:
+        raise InputError(
+            "a document start lies after its own token or before the row", where="attention starts"
+        )
+    if wrong == 2 or (positions is None and table < length):
+        raise InputError(
+            f"a position lies outside the rotary table of {table}",
+            where="attention positions",
+            fix="make the table as long as the longest sequence (`max_position_embeddings`)",
+        )
+
+
+def attention(q_BTHE: Tensor, k_BTKE: Tensor, v_BTKE: Tensor, starts_BT: Tensor | None) -> Tensor:
+    """See `ops.attention`; as many keys as queries."""
+    starts = _whole(starts_BT)
+    batch, length = q_BTHE.shape[:2]
+    _check(starts, None, batch, length, length)
+    return _Attention.apply(*(x.contiguous() for x in (q_BTHE, k_BTKE, v_BTKE)), (None, None, None, starts))
+
+
+def rotary_attention(
+    qkv_BTP: Tensor,
+    heads: int,
+    kv_heads: int,
+    cos_PR: Tensor,
+    sin_PR: Tensor,
+    positions_BT: Tensor | None,
+    starts_BT: Tensor | None,
+) -> Tensor:
+    """See `ops.rotary_attention`."""
+    positions, starts = _whole(positions_BT), _whole(starts_BT)
+    _check(starts, positions, *qkv_BTP.shape[:2], cos_PR.shape[0])
+    extra = (cos_PR.float().contiguous(), sin_PR.float().contiguous(), positions, starts)
+    return _PackedAttention.apply(qkv_BTP.contiguous(), heads, kv_heads, extra)
+
+
+def _chunks(rows: int, vocab: int, dtype: torch.dtype) -> list[slice]:
+    """Even parts of the rows whose logits stay within LOGIT_BYTES."""
+    most = max(128, LOGIT_BYTES // (vocab * dtype.itemsize))
+    parts = max(1, -(-rows // most))
+    step = -(-rows // parts) if rows else 1
+    return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
+
+
+class _CrossEntropy(Function):
+    """The gradients of both factors are made on the way forward, while the logits are there."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        z_loss: float,
+        gradient: bool,
+    ) -> Tensor:
+        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
+        dhidden = torch.empty_like(hidden) if gradient else None
+        dweight = torch.zeros(weight.shape) if gradient else None
+        scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
+        lse, picked = torch.empty(rows), torch.empty(rows)
+        for part in _chunks(rows, vocab, hidden.dtype):
+            logits = torch.mm(hidden[part], ready.T)
+            wrong = _call(
+                "cross_entropy", hidden.dtype, _at(logits), _at(targets[part]), _at(weights[part]), z_loss,
+                logits.shape[0], vocab, int(gradient), _at(scratch), _at(lse[part]), _at(picked[part]), threads,
+            )  # fmt: skip
+            _known_target(wrong, vocab)
+            if dhidden is not None and dweight is not None:
+                torch.mm(logits, ready, out=dhidden[part])
+                _add_product(dweight, logits.T, hidden[part])
+        ctx.gradients = (dhidden, dweight)
+        losses = (lse - picked).double() + z_loss * lse.double().square()
+        return torch.where(weights != 0, losses * weights, 0.0).sum().float()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
+        dhidden, dweight = ctx.gradients
+        return dhidden * dloss, dweight * dloss, None, None, None, None
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, summed in fp32."""
+    if left.dtype == torch.float32:
+        total.addmm_(left, right)
+    else:
+        total.add_(torch.mm(left, right))
+
+
+def _known_target(wrong: int, vocab: int) -> None:
+    if wrong:
+        raise InputError(
+            f"a target token is not in the vocabulary of {vocab}",
+            where="cross-entropy targets",
+            fix="give ignored tokens the weight 0, and check that tokenizer and model belong together",
+        )
+
+
+def linear_cross_entropy(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
+) -> Tensor:
+    """See `ops.linear_cross_entropy`; rows of weight 0 cost nothing."""
+    counted = weights_N != 0
+    if not bool(counted.all()):
+        at = counted.nonzero().squeeze(-1)
+        hidden_ND, targets_N, weights_N = hidden_ND[at], targets_N[at], weights_N[at]
+    gradient = torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad)
+    return _CrossEntropy.apply(
+        hidden_ND.contiguous(),
+        weight_VD,
+        targets_N.long().contiguous(),
+        weights_N.float().contiguous(),
+        z_loss,
+        gradient,
+    )
+
+
+class _Logprobs(Function):
+    """The logits are made again on the way back, when the slope of each token is known."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
+        scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
+        lse, picked = torch.empty(rows), torch.empty(rows)
+        for part in _chunks(rows, vocab, hidden.dtype):
+            logits = torch.mm(hidden[part], ready.T)
+            wrong = _call(
+                "cross_entropy", hidden.dtype, _at(logits), _at(targets[part]), None, 0.0, logits.shape[0], vocab,
+                0, _at(scratch), _at(lse[part]), _at(picked[part]), threads,
+            )  # fmt: skip
+            _known_target(wrong, vocab)
+        ctx.save_for_backward(hidden, ready, targets, lse)
+        ctx.weight_dtype = weight.dtype
+        return picked - lse
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dlogprobs: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, ready, targets, lse = ctx.saved_tensors
+        dlogprobs, vocab = dlogprobs.float().contiguous(), ready.shape[0]
+        dhidden, dweight = torch.empty_like(hidden), torch.zeros(ready.shape)
+        for part in _chunks(hidden.shape[0], vocab, hidden.dtype):
+            logits = torch.mm(hidden[part], ready.T)
+            _call(
+                "logprob_backward", hidden.dtype, _at(logits), _at(targets[part]), _at(lse[part]),
+                _at(dlogprobs[part]), logits.shape[0], vocab, torch.get_num_threads(),
+            )  # fmt: skip
+            torch.mm(logits, ready, out=dhidden[part])
+            _add_product(dweight, logits.T, hidden[part])
+        return dhidden, dweight.to(ctx.weight_dtype), None
+
+
+def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """See `ops.token_logprobs`."""
+    return _Logprobs.apply(hidden_ND.contiguous(), weight_VD, targets_N.long().contiguous())
+
+
+def square_norm(tensor: Tensor) -> Tensor:
+    """See `ops.square_norm`."""
+    tensor = tensor.detach().contiguous()
+    sums = torch.empty(-(-tensor.numel() // SUM_BLOCK), dtype=torch.float64)
+    library = built().library
+    assert library is not None
+    library.square_sums(_at(tensor), tensor.numel(), _at(sums), torch.get_num_threads())
+    return sums.sum()
+
+
+def adamw_step(
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    *,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    grad_scale: float,
+) -> None:
+    """See `ops.adamw_step`; all four fp32 and contiguous."""
+    library = built().library
+    assert library is not None
+    rate, root = lr / (1 - beta1**step), (1 - beta2**step) ** -0.5
+    library.adamw(
+        _at(weight), _at(grad), _at(mean), _at(square), weight.numel(), grad_scale, beta1, beta2, eps,
+        1 - lr * weight_decay, rate, root, torch.get_num_threads(),
+    )  # fmt: skip

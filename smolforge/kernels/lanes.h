@@ -1,0 +1,164 @@
+/* Vectors of the machine's own width, and the two element types a kernel is compiled for.
+ *
+ * Every kernel file is compiled twice, with BF16=0 (float) and BF16=1 (bfloat16 in memory, float in
+ * registers); NAME(f) is f_f32 or f_bf16. GCC's vector extensions make the same source AVX-512, AVX2
+ * or NEON; only bf16 rounding and bf16 dot products have an instruction of their own worth naming.
+ */
+#ifndef LANES_H
+#define LANES_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512BF16__) && defined(__AVX512F__) && !defined(NO_BF16_INSTRUCTIONS)
+#include <immintrin.h>
+#define BF16_INSTRUCTIONS 1
+#else
+#define BF16_INSTRUCTIONS 0
+#endif
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+typedef float vf __attribute__((vector_size(LANES * 4)));
+typedef float vf_loose __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint32_t vu __attribute__((vector_size(LANES * 4)));
+typedef uint32_t vu_loose __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef uint16_t vh __attribute__((vector_size(LANES * 2)));
+typedef uint16_t vh_loose __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
+
+#if BF16
+typedef uint16_t el;
+#define NAME(f) f##_bf16
+#else
+typedef float el;
+#define NAME(f) f##_f32
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define EXPORT __attribute__((visibility("default")))
+
+/* Runs the body for i = 0, LANES, ...; `left` is how many elements are there, a constant but in the tail. */
+#define EACH(i, n, ...)                                    \
+    {                                                      \
+        long i = 0;                                        \
+        for (; i + LANES <= (n); i += LANES) {             \
+            const long left = LANES;                       \
+            __VA_ARGS__                                    \
+        }                                                  \
+        if (i < (n)) {                                     \
+            const long left = (n) - i;                     \
+            __VA_ARGS__                                    \
+        }                                                  \
+    }
+
+INLINE vf splat(float x) { return x - (vf){0}; }
+
+INLINE vf pick(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
+
+INLINE vf larger(vf a, vf b) { return pick(a > b, a, b); }
+
+INLINE float add_lanes(vf x) {
+    float sum = 0;
+    for (int j = 0; j < LANES; j++) sum += x[j];
+    return sum;
+}
+
+INLINE float max_lanes(vf x) {
+    float best = x[0];
+    for (int j = 1; j < LANES; j++) best = x[j] > best ? x[j] : best;
+    return best;
+}
+
+INLINE vf load_float(const float *p, long left) {
+    if (left == LANES) return *(const vf_loose *)p;
+    vf x = {0};
+    memcpy(&x, p, 4 * left);
+    return x;
+}
+
+INLINE void store_float(float *p, vf x, long left) {
+    if (left == LANES)
+        *(vf_loose *)p = x;
+    else
+        memcpy(p, &x, 4 * left);
+}
+
+INLINE vf widen(vh x) { return (vf)(__builtin_convertvector(x, vu) << 16); }
+
+/* Round to nearest, ties to even; a NaN stays one. */
+INLINE vh narrow(vf x) {
+#if BF16_INSTRUCTIONS
+    return (vh)_mm512_cvtneps_pbh((__m512)x);
+#else
+    vu bits = (vu)x;
+    vu rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    vu nan = (vu)(x != x);
+    rounded = (rounded & ~nan) | (nan & 0x7fc00000u);
+    return __builtin_convertvector(rounded >> 16, vh);
+#endif
+}
+
+INLINE vf load(const el *p, long left) {
+#if BF16
+    if (left == LANES) return widen(*(const vh_loose *)p);
+    vh x = {0};
+    memcpy(&x, p, 2 * left);
+    return widen(x);
+#else
+    return load_float(p, left);
+#endif
+}
+
+INLINE void store(el *p, vf x, long left) {
+#if BF16
+    vh y = narrow(x);
+    if (left == LANES)
+        *(vh_loose *)p = y;
+    else
+        memcpy(p, &y, 2 * left);
+#else
+    store_float(p, x, left);
+#endif
+}
+
+INLINE float load_one(const el *p) {
+#if BF16
+    uint32_t bits = (uint32_t)*p << 16;
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+#else
+    return *p;
+#endif
+}
+
+/* e^x to 2 ulp; 0 below -87.3 (so for -inf), about 2.4e38 from 88.3 up, NaN for NaN.
+ * Source: the Cephes single-precision polynomial. */
+INLINE vf exponential(vf x) {
+    vi tiny = x < splat(-87.3f);
+    x = pick(x > splat(88.3f), splat(88.3f), x);
+    vf shifted = x * 1.44269504f + 12582912.0f; /* the nearest whole number sits in the low bits */
+    vf n = shifted - 12582912.0f;
+    vf r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    vf y = (vf)((vi)p + ((vi)shifted << 23));
+    y = pick(x == x, y, x);
+    return (vf)((vi)y & ~tiny);
+}
+
+#endif
