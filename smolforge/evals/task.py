@@ -7,8 +7,10 @@ base model to continue, and `messages`, a conversation for a tuned model to answ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, Protocol, get_args
+
+from smolforge.errors import InputError
 
 Kind = Literal["choice", "exact", "checks", "code", "tool_call", "overlap"]
 
@@ -17,12 +19,17 @@ Kind = Literal["choice", "exact", "checks", "code", "tool_call", "overlap"]
 class Item:
     """One held-out question.
 
-    kind      choice     the answer is `choices[answer]`; scored by log-probability of each choice's text
-              exact      the first number or line of the answer equals `answer`
-              checks     every checker in `checks` passes (instruction following)
+    kind      choice     the answer is `choices[answer]`; the choice with the highest log-probability a
+                         character wins
+              exact      the final number of the answer equals `answer`, or its first line does where
+                         `answer` is no number; a list of texts names aliases; `"#### 18"` asks for the mark
+              checks     every `{"name", "args"}` in `checks` passes (`evals.checks`)
               code       `answer` is a program of assertions run in the sandbox after the model's code
-              tool_call  the call equals `answer` (JSON: name and arguments)
+              tool_call  the calls equal `answer` (`{"name", "arguments"}` or a list; empty: no call)
               overlap    word overlap (ROUGE-L F1) with `answer`, counted right from `threshold` upwards
+    messages  may end with the assistant's turn left open: the answer goes on from there
+    code_prefix  code: what stands before the model's code (a signature that `prompt` asks to complete)
+    stops     text form: an answer ends where one of these begins
     chance    probability that a blind guess is right
     """
 
@@ -35,9 +42,62 @@ class Item:
     answer: Any = None
     checks: Sequence[Mapping[str, Any]] = ()
     tools: Sequence[Mapping[str, Any]] = ()
+    code_prefix: str = ""
+    stops: Sequence[str] = ()
     threshold: float = 0.5
     chance: float = 0.0
     max_new_tokens: int = 64
+
+
+ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "id": str,
+    "skill": str,
+    "kind": str,
+    "messages": (list, tuple),
+    "prompt": str,
+    "choices": (list, tuple),
+    "checks": (list, tuple),
+    "tools": (list, tuple),
+    "code_prefix": str,
+    "stops": (list, tuple),
+    "threshold": (int, float),
+    "chance": (int, float),
+    "max_new_tokens": int,
+}
+
+
+def item_from_plain(plain: Any, where: str) -> Item:
+    """The item that a JSON object describes; `InputError` names the field that is wrong."""
+    if not isinstance(plain, Mapping):
+        raise InputError("a held-out item is not a JSON object", where=where)
+    known = {f.name for f in fields(Item)}
+    for name in plain:
+        if name not in known:
+            raise InputError(
+                f"a held-out item has an unknown field `{name}`", where=where, fix=f"known: {sorted(known)}"
+            )
+    for name in ("id", "skill", "kind", "messages"):
+        if name not in plain:
+            raise InputError(f"a held-out item lacks `{name}`", where=where)
+    for name, kind in ITEM_TYPES.items():
+        if name in plain and not isinstance(plain[name], kind):
+            raise InputError(f"a held-out item's `{name}` has the wrong type", where=where)
+    item = Item(**plain)
+    if item.kind not in get_args(Kind):
+        raise InputError(f"there is no kind of item `{item.kind}`", where=where, fix=f"use {get_args(Kind)}")
+    if item.kind == "choice" and not (isinstance(item.answer, int) and 0 <= item.answer < len(item.choices)):
+        raise InputError("a choice item's `answer` is not the place of one of its choices", where=where)
+    return item
+
+
+def item_to_plain(item: Item) -> dict[str, Any]:
+    """The item as JSON values; fields at their default are left out."""
+    plain = {}
+    for spec in fields(Item):
+        value = getattr(item, spec.name)
+        if spec.default is MISSING or value != spec.default:
+            plain[spec.name] = list(value) if isinstance(value, tuple) else value
+    return plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +138,9 @@ class Sampling:
 class LanguageModel(Protocol):
     """What evaluation, chat and the server need of a model; prompts and answers are token ids."""
 
-    def logprobs(self, prompts: Sequence[Sequence[int]], continuations: Sequence[Sequence[int]]) -> list[Logprob]:
+    def logprobs(
+        self, prompts: Sequence[Sequence[int]], continuations: Sequence[Sequence[int]]
+    ) -> list[Logprob]:
         """Log-probability of each continuation after its prompt."""
         ...
 

@@ -1,0 +1,276 @@
+"""Scores of a model on held-out items and texts.
+
+Everything that is asked goes to the model in as few calls as there can be, whatever skill it belongs to:
+one for all log-probabilities, one for each length of answer. Only the `LanguageModel` protocol is used,
+so a quantised model on another runtime is scored by the same code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from smolforge.evals import stats
+from smolforge.evals.grade import Form, Grade, cut_answer, grade_answers
+from smolforge.evals.sandbox import Limits
+from smolforge.evals.task import Item, LanguageModel, Sampling, Score
+
+UNIFORM_BITS_PER_BYTE = 8.0
+ANSWER_ROUND_TOKENS = 32
+"""Answer lengths are rounded up to this many tokens, so that items of unlike limits share a batch."""
+BATCH_ITEMS = 256
+
+
+class TokenCoder(Protocol):
+    """What scoring needs of a tokenizer; `text.tokenizer.Tok` is one."""
+
+    eot_id: int
+    im_start_id: int
+    im_end_id: int
+
+    def encode(self, text: str, allow_special: bool = False) -> list[int]: ...
+
+    def decode(self, ids: Iterable[int], skip_special: bool = False) -> str: ...
+
+    def encode_chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = False,
+    ) -> tuple[list[int], list[bool]]: ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One item, what the model answered, and the verdict."""
+
+    item: Item
+    answer: str
+    grade: Grade
+
+    def plain(self) -> dict[str, Any]:
+        """As a line of `samples.jsonl`."""
+        wanted = self.item.choices[self.item.answer] if self.item.kind == "choice" else self.item.answer
+        return {
+            "id": self.item.id,
+            "skill": self.item.skill,
+            "kind": self.item.kind,
+            "question": question_of(self.item),
+            "answer": self.answer,
+            "wanted": wanted if wanted is not None else list(self.item.checks),
+            "right": self.grade.right,
+            "credit": round(self.grade.credit, 4),
+            "reason": self.grade.reason,
+        }
+
+
+@dataclass(frozen=True)
+class HeldOutText:
+    """A held-out document of one domain."""
+
+    id: str
+    domain: str
+    text: str
+
+
+def evaluate(
+    model: LanguageModel,
+    tok: TokenCoder,
+    items: Sequence[Item],
+    *,
+    form: Form,
+    limits: Limits | None = None,
+    workers: int = 2,
+    watch: Any = None,
+) -> tuple[list[Score], list[Judged]]:
+    """Scores by skill, in alphabetical order, and every judged answer in the order of `items`.
+
+    form   `text`: `prompt` is continued; `chat`: `messages` are answered through the chat template
+    watch  called with (items done, items in all)
+    """
+    chosen = [i for i, item in enumerate(items) if item.kind == "choice"]
+    written = [i for i, item in enumerate(items) if item.kind != "choice"]
+    judged: dict[int, Judged] = {}
+    for start in range(0, len(chosen), BATCH_ITEMS):
+        part = chosen[start : start + BATCH_ITEMS]
+        judged |= zip(part, judge_choices(model, tok, [items[i] for i in part], form), strict=True)
+        _tell(watch, len(judged), len(items))
+    answers = dict(zip(written, write_answers(model, tok, [items[i] for i in written], form), strict=True))
+    _tell(watch, len(judged) + len(written) // 2, len(items))
+    grades = grade_answers([items[i] for i in written], [answers[i] for i in written], form, limits, workers)
+    for i, grade in zip(written, grades, strict=True):
+        judged[i] = Judged(items[i], cut_answer(items[i], answers[i], form), grade)
+    _tell(watch, len(judged), len(items))
+    ordered = [judged[i] for i in range(len(items))]
+    return score_skills(ordered), ordered
+
+
+def _tell(watch: Any, done: int, total: int) -> None:
+    if watch is not None:
+        watch(done, total)
+
+
+def score_skills(judged: Sequence[Judged]) -> list[Score]:
+    """One share of right answers a skill, with Wilson's interval."""
+    skills: dict[str, list[Judged]] = {}
+    for one in judged:
+        skills.setdefault(one.item.skill, []).append(one)
+    return [_score_skill(skill, skills[skill]) for skill in sorted(skills)]
+
+
+def _score_skill(skill: str, judged: Sequence[Judged]) -> Score:
+    share = stats.share_interval(sum(one.grade.right for one in judged), len(judged))
+    return Score(
+        skill=skill,
+        value=share.value,
+        low=share.low,
+        high=share.high,
+        chance=math.fsum(one.item.chance for one in judged) / len(judged),
+        items=len(judged),
+        detail={"credit": round(math.fsum(one.grade.credit for one in judged) / len(judged), 6)},
+    )
+
+
+# -- choices -------------------------------------------------------------------------------------------
+
+
+def judge_choices(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form) -> list[Judged]:
+    """The choice with the highest log-probability a character wins, its leading space not counted.
+
+    Source: the "cloze" formulation that SmolLM2 reports, arXiv:2502.02737, section 4.
+    """
+    prompts: list[list[int]] = []
+    continuations: list[list[int]] = []
+    for item in items:
+        prompt, follows_word = prompt_ids(tok, item, form)
+        for choice in item.choices:
+            prompts.append(prompt)
+            continuations.append(
+                tok.encode(f" {choice}" if follows_word and not choice[:1].isspace() else choice)
+            )
+    found = iter(model.logprobs(prompts, continuations))
+    return [_judge_choice(item, [next(found).total for _ in item.choices]) for item in items]
+
+
+def _judge_choice(item: Item, totals: Sequence[float]) -> Judged:
+    rates = [total / max(1, len(choice.strip())) for total, choice in zip(totals, item.choices, strict=True)]
+    best = max(range(len(rates)), key=rates.__getitem__)
+    weights = [math.exp(rate - rates[best]) for rate in rates]
+    right = best == item.answer
+    reason = "" if right else f"`{item.choices[item.answer][:60]}` was less likely"
+    return Judged(item, item.choices[best], Grade(right, weights[item.answer] / math.fsum(weights), reason))
+
+
+def prompt_ids(tok: TokenCoder, item: Item, form: Form) -> tuple[list[int], bool]:
+    """Token ids of the question, and whether an answer's first word needs a space before it."""
+    if form == "text":
+        bare = item.prompt.rstrip(" ")
+        return [tok.eot_id, *tok.encode(bare)], bool(bare) and not bare[-1].isspace()
+    messages = list(item.messages)
+    begun = str(messages.pop()["content"]) if messages and messages[-1]["role"] == "assistant" else ""
+    ids, _ = tok.encode_chat(messages, list(item.tools) or None, add_generation_prompt=True)
+    bare = begun.rstrip(" ")
+    return [*ids, *tok.encode(bare)], bool(bare) and not bare[-1].isspace()
+
+
+# -- written answers -----------------------------------------------------------------------------------
+
+
+def write_answers(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form) -> list[str]:
+    """The model's greedy answer to each item."""
+    groups: dict[int, list[int]] = {}
+    for i, item in enumerate(items):
+        groups.setdefault(-(-item.max_new_tokens // ANSWER_ROUND_TOKENS) * ANSWER_ROUND_TOKENS, []).append(i)
+    answers = [""] * len(items)
+    stop = (tok.eot_id, tok.im_start_id, tok.im_end_id)
+    for length_tokens in sorted(groups):
+        rows = groups[length_tokens]
+        prompts = [prompt_ids(tok, items[i], form)[0] for i in rows]
+        written = model.generate(prompts, Sampling(max_new_tokens=length_tokens), stop)
+        for i, ids in zip(rows, written, strict=True):
+            answers[i] = tok.decode(ids[: items[i].max_new_tokens])
+    return answers
+
+
+# -- bits per byte -------------------------------------------------------------------------------------
+
+
+def bits_per_byte(
+    model: LanguageModel, tok: TokenCoder, texts: Sequence[HeldOutText], window_tokens: int = 512
+) -> list[Score]:
+    """Bits per UTF-8 byte of each domain, low is good; `skill` is `bits_<domain>`, chance 8 bits.
+
+    Long texts are scored in windows that do not overlap; each begins after the start token or the last
+    token of the one before, so every token is scored exactly once.
+    """
+    prompts: list[list[int]] = []
+    continuations: list[list[int]] = []
+    owners: list[int] = []
+    for place, held in enumerate(texts):
+        ids = [tok.eot_id, *tok.encode(held.text)]
+        for start in range(1, len(ids), window_tokens):
+            prompts.append(ids[start - 1 : start])
+            continuations.append(ids[start : start + window_tokens])
+            owners.append(place)
+    bits = [0.0] * len(texts)
+    for owner, found in zip(owners, model.logprobs(prompts, continuations), strict=True):
+        bits[owner] -= found.total / math.log(2)
+    return _score_domains(texts, bits)
+
+
+def _score_domains(texts: Sequence[HeldOutText], bits: Sequence[float]) -> list[Score]:
+    domains: dict[str, list[int]] = {}
+    for place, held in enumerate(texts):
+        domains.setdefault(held.domain, []).append(place)
+    scores = []
+    for domain in sorted(domains):
+        places = domains[domain]
+        sizes = [float(len(texts[p].text.encode("utf-8", "replace"))) for p in places]
+        ratio = stats.ratio_interval([bits[p] for p in places], sizes)
+        scores.append(
+            Score(
+                skill=f"bits_{domain}",
+                value=ratio.value,
+                low=ratio.low,
+                high=ratio.high,
+                chance=UNIFORM_BITS_PER_BYTE,
+                items=len(places),
+                unit="bits_per_byte",
+                detail={"bytes": math.fsum(sizes)},
+            )
+        )
+    return scores
+
+
+# -- what to ask ---------------------------------------------------------------------------------------
+
+
+def question_of(item: Item) -> str:
+    """The question as a person would put it."""
+    asked = [str(m.get("content") or "") for m in item.messages if m.get("role") == "user"]
+    return asked[-1] if asked else item.prompt
+
+
+def choose_items(items: Sequence[Item], count: int, seed: int) -> list[Item]:
+    """`count` items, the same ones for the same seed whatever their order, so that scores can be paired."""
+
+    def rank(item: Item) -> bytes:
+        return hashlib.sha256(f"{seed}\n{item.skill}\n{item.id}".encode()).digest()
+
+    return sorted(sorted(items, key=rank)[:count], key=lambda item: item.id)
+
+
+def cut_texts(texts: Sequence[HeldOutText], most_bytes: int) -> list[HeldOutText]:
+    """Whole texts in order while they fit, the last one cut at a character."""
+    kept, room = [], most_bytes
+    for held in texts:
+        data = held.text.encode("utf-8", "replace")
+        if room <= 0:
+            break
+        if data:
+            kept.append(HeldOutText(held.id, held.domain, data[:room].decode("utf-8", "ignore")))
+        room -= len(data)
+    return [held for held in kept if held.text]

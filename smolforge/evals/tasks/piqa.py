@@ -1,0 +1,28 @@
+"""PIQA, physical common sense (arXiv:1911.11641): cloze after "Question: … Answer:"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smolforge.evals.task import Item
+from smolforge.evals.tasks.rows import choice_item, field, question_prompt, read_rows
+
+
+def items(folder: Path) -> list[Item]:
+    """The validation goals."""
+    made = []
+    for number, row in enumerate(read_rows(folder / "piqa", "validation")):
+        where = f"piqa, row {number + 1}"
+        prompt = question_prompt(field(row, "goal", where))
+        choices = [field(row, "sol1", where), field(row, "sol2", where)]
+        answer = int(field(row, "label", where))
+        made.append(
+            choice_item(
+                id=f"piqa-{row.get('id', number)}",
+                skill="piqa",
+                prompt=prompt,
+                choices=choices,
+                answer=answer,
+            )
+        )
+    return made

@@ -1,0 +1,342 @@
+"""Grading by kind, scores by skill, bits per byte, and the stage from files to files."""
+
+import json
+import math
+
+import pytest
+
+from smolforge.artifacts import Checkpoint, EvalTexts, Tokenizer
+from smolforge.errors import ConfigError, InputError
+from smolforge.evals import score
+from smolforge.evals.grade import (
+    code_program,
+    cut_answer,
+    final_number,
+    grade_answers,
+    grade_calls,
+    grade_exact,
+    rouge_l,
+)
+from smolforge.evals.sandbox import run_programs
+from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks
+from smolforge.evals.task import Item, Logprob, item_from_plain, item_to_plain
+from smolforge.evals.tasks import ifeval
+from smolforge.evals.tasks.hellaswag import clean
+from smolforge.log import Log
+from smolforge.stage import Job
+from smolforge.text.tokenizer import load_tokenizer
+
+ASK = [{"role": "user", "content": "Well?"}]
+
+
+def item(kind, **fields):
+    return Item(**{"id": "1", "skill": "s", "kind": kind, "messages": ASK, "prompt": "Well?", **fields})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer", "right"),
+    [
+        (19, "12 + 7 = 19.", True),
+        ("19", "The answer is 19 apples of 20.", True),
+        (1234.5, "so $1,234.50", True),
+        ("-3", "5 - 8 = -3", True),
+        ("2", "5-3", False),
+        ("3/4", "It is \\boxed{3/4}", True),
+        ("0.75", "3/4", True),
+        ("18", "no number here", False),
+        ("#### 18", "It is 18.", False),
+        ("#### 1,800", "so\n#### 1800", True),
+        ("Paris", "paris.", True),
+        ("Paris", "The answer is the Paris!", True),
+        ("Paris", "The capital is Paris", False),
+        (["Antelope", "Antelopes"], "An antelopes", True),
+        (["a"], "", False),
+        (["a"], "A", True),
+        ([], "x", False),
+        ("1", "1/0", False),
+        ("1", "9" * 5000, False),
+    ],
+)
+def test_exact_answers(wanted, answer, right):
+    assert grade_exact(wanted, answer).right is right
+
+
+def test_the_number_after_the_last_mark_wins_over_later_numbers():
+    assert final_number("The answer is 4. No: the answer is 5, I checked 7 times.") == 5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer", "right", "credit"),
+    [
+        ({"name": "f", "arguments": {"a": 1}}, '<tool_call>{"name": "f", "arguments": {"a": 1.0}}</tool_call>', True, 1),
+        ('{"name": "f", "arguments": {}}', '<tool_call>{"name": "f", "arguments": {}}</tool_call>', True, 1),
+        ({"name": "f", "arguments": {"a": "X "}}, '<tool_call>{"name": "f", "arguments": {"a": "x"}}</tool_call>', True, 1),
+        ({"name": "f", "arguments": {"a": 1, "b": 2}}, '<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>', False, 0.65),
+        ({"name": "f", "arguments": {"a": 1}}, '<tool_call>{"name": "f", "arguments": {"a": true}}</tool_call>', False, 0.3),
+        ({"name": "f", "arguments": {}}, '<tool_call>{"name": "g", "arguments": {}}</tool_call>', False, 0),
+        ({"name": "f", "arguments": {}}, "f()", False, 0),
+        ({"name": "f", "arguments": {}}, '<tool_call>{"name": "f", "arguments": {}}</tool_call>' * 2, False, 0.5),
+        ([], "No tool is needed.", True, 1),
+        ([], '<tool_call>{"name": "f", "arguments": {}}</tool_call>', False, 0),
+    ],
+)  # fmt: skip
+def test_tool_calls(wanted, answer, right, credit):
+    grade = grade_calls(wanted, answer)
+    assert (grade.right, grade.credit) == (right, pytest.approx(credit))
+
+
+def test_overlap_is_lins_formula():
+    # The paper's own example: reference "police killed the gunman"; two candidates at 3/4 and 2/4.
+    assert rouge_l("police kill the gunman", "police killed the gunman") == pytest.approx(0.75)
+    assert rouge_l("the gunman kill police", "police killed the gunman") == pytest.approx(0.5)
+    assert rouge_l("", "x") == rouge_l("x", "") == 0.0
+
+
+def test_overlap_matches_the_published_scorer():
+    scorer = pytest.importorskip("rouge_score.rouge_scorer").RougeScorer(["rougeL"])
+    for a, b in (("The cat sat on the mat.", "A cat was on a mat today"), ("x y z", "z y x")):
+        assert rouge_l(a, b) == pytest.approx(scorer.score(b, a)["rougeL"].fmeasure)
+
+
+def test_a_base_models_answer_ends_before_the_next_question():
+    asked = item("exact", answer="4")
+    assert cut_answer(asked, " 4\n\nQuestion: 2+3\nAnswer: 5", "text") == "4"
+    assert cut_answer(item("checks", checks=[{"name": "no_commas"}]), " a\n\nb\nUser: c", "text") == "a\n\nb"
+    assert cut_answer(item("exact", answer="4", stops=["#"]), " 4\n\n5#6", "text") == "4\n\n5"
+    assert cut_answer(asked, " 4\n\nQuestion: 5 ", "chat") == "4\n\nQuestion: 5"
+
+
+@pytest.mark.parametrize(
+    ("form", "prompt", "answer"),
+    [
+        ("text", 'def add(a, b):\n    """Sum."""\n', "    return a + b\n\nprint(add(1))\ndef x(:"),
+        ("text", "Write add.\n", "def add(a, b):\n    return a + b\n\nUser: more"),
+        ("text", "Write add.\n", "ONE = 1\ndef add(a, b):\n    return a + b * ONE"),
+        ("chat", "", "Here it is:\n```python\ndef add(a, b):\n    return a + b\n```\nIt adds."),
+        ("chat", "", "Sure.\ndef add(a, b):\n    return a + b"),
+        ("chat", "", "```\nimport operator\nadd = operator.add"),
+    ],
+)
+def test_code_is_found_and_run(form, prompt, answer):
+    asked = item("code", prompt=prompt, answer="assert add(2, 3) == 5")
+    outcome = run_programs([code_program(asked, answer, form)]).outcomes[0]
+    assert outcome.ok, outcome.error
+
+
+def test_grades_keep_their_order_and_wrong_code_fails():
+    items = [
+        item("code", answer="assert f() == 1"),
+        item("checks", checks=[{"name": "no_commas"}, {"name": "max_words", "args": {"count": 2}}]),
+        item("code", answer="assert f() == 1"),
+    ]
+    answers = ["def f():\n    return 1", "one two three", "import sys\nsys.exit(0)"]
+    grades = grade_answers(items, answers, "chat")
+    assert [grade.right for grade in grades] == [True, False, False]
+    assert grades[1].credit == 0.5
+
+
+class Bigram:
+    """A language model over bytes whose probabilities are known by heart: 'a' follows 'a' with 1/2."""
+
+    eot_id, im_start_id, im_end_id = 0, 1, 2
+
+    def encode(self, text, allow_special=False):
+        return [byte + 3 for byte in text.encode()]
+
+    def decode(self, ids, skip_special=False):
+        return bytes(i - 3 for i in ids if i > 2).decode("utf-8", "replace")
+
+    def encode_chat(self, messages, tools=None, add_generation_prompt=False):
+        ids = [token for m in messages for token in [1, *self.encode(m["role"] + "\n" + m["content"]), 2]]
+        return ([*ids, 1, *self.encode("assistant\n")] if add_generation_prompt else ids), []
+
+    def logprobs(self, prompts, continuations):
+        a = ord("a") + 3
+        found = []
+        for prompt, continuation in zip(prompts, continuations, strict=True):
+            pairs = zip([prompt[-1], *continuation], continuation, strict=False)
+            total = sum(math.log(0.5 if (x, y) == (a, a) else 1 / 256) for x, y in pairs)
+            found.append(Logprob(total, len(continuation), False))
+        return found
+
+    def generate(self, prompts, how, stop=()):
+        return [self.encode("4, of course\n\nUser: 5")[: how.max_new_tokens] for _ in prompts]
+
+
+def test_choices_are_compared_by_character():
+    model = Bigram()
+    asked = item("choice", prompt="Say a:", choices=["b", "aaaa"], answer=1, chance=0.5)
+    [judged] = score.judge_choices(model, model, [asked], "text")
+    assert judged.grade.right and judged.answer == "aaaa"
+    # " aaaa" is 2 rare and 3 common letters: (2 ln 256 + 3 ln 2) / 4 = 3.29 a character; " b" 2 ln 256 / 1.
+    rates = [-2 * math.log(256), -(2 * math.log(256) + 3 * math.log(2)) / 4]
+    assert judged.grade.credit == pytest.approx(1 / (1 + math.exp(rates[0] - rates[1])))
+
+
+def test_a_choice_begins_with_a_space_only_after_a_word():
+    model, seen = Bigram(), []
+    model.logprobs = lambda p, c: seen.extend(c) or [Logprob(0.0, 1, False)] * len(c)
+    for prompt, form in (("Say:", "text"), ("Say:\n", "text"), ("", "chat")):
+        score.judge_choices(model, model, [item("choice", prompt=prompt, choices=["a"], answer=0)], form)
+    opened = item(
+        "choice", messages=[*ASK, {"role": "assistant", "content": "It is"}], choices=["a"], answer=0
+    )
+    score.judge_choices(model, model, [opened], "chat")
+    assert [model.decode(ids) for ids in seen] == [" a", "a", "a", " a"]
+
+
+def test_scores_by_skill_with_interval_and_chance():
+    items = [
+        item("exact", id="1", skill="sums", answer="4"),
+        item("exact", id="2", skill="sums", answer="5"),
+        item("choice", id="3", skill="facts", prompt="x", choices=["a", "b"], answer=0, chance=0.5),
+    ]
+    scores, judged = score.evaluate(Bigram(), Bigram(), items, form="text")
+    assert [one.item.id for one in judged] == ["1", "2", "3"]
+    facts, sums = scores
+    assert (sums.skill, sums.value, sums.items, sums.chance) == ("sums", 0.5, 2, 0.0)
+    assert sums.low < 0.5 < sums.high
+    assert (facts.skill, facts.chance) == ("facts", 0.5)
+    assert judged[0].answer == "4, of course"
+    json.dumps([one.plain() for one in judged])
+
+
+@pytest.mark.parametrize("window", [1, 3, 7, 512])
+def test_bits_per_byte_score_every_byte_once(window):
+    model = Bigram()
+    texts = [
+        score.HeldOutText("1", "web", "baa"),
+        score.HeldOutText("2", "web", "éa" * 4),
+        score.HeldOutText("3", "code", "aaaa"),
+    ]
+    code, web = score.bits_per_byte(model, model, texts, window)
+    assert code.value == pytest.approx((8 + 3 * 1) / 4)
+    assert web.value == pytest.approx((8 + 8 + 1 + 8 * 12) / (3 + 12))
+    assert (web.skill, web.unit, web.items) == ("bits_web", "bits_per_byte", 2)
+
+
+def test_the_same_items_are_chosen_whatever_their_order():
+    items = [item("exact", id=str(i), answer="4") for i in range(50)]
+    chosen = score.choose_items(items, 10, seed=1)
+    assert chosen == score.choose_items(items[::-1], 10, seed=1)
+    assert chosen != score.choose_items(items, 10, seed=2)
+    assert len(chosen) == 10
+    assert len(score.choose_items(items, 99, seed=1)) == 50
+
+
+def test_texts_are_cut_at_a_character():
+    texts = [
+        score.HeldOutText("1", "d", "abc"),
+        score.HeldOutText("2", "d", "éé"),
+        score.HeldOutText("3", "d", "z"),
+    ]
+    assert [held.text for held in score.cut_texts(texts, 6)] == ["abc", "é"]
+
+
+def test_items_survive_json_and_refuse_nonsense():
+    first = item("choice", choices=("a", "b"), answer=1)
+    again = item_from_plain(json.loads(json.dumps(item_to_plain(first))), "x")
+    assert (again.choices, again.answer) == (["a", "b"], 1)
+    for wrong in ({"kind": "guess"}, {"choices": ["a"]}, {"answer": "b"}, {"colour": 1}, {"messages": "hi"}):
+        with pytest.raises(InputError):
+            item_from_plain({**item_to_plain(first), **wrong}, "x")
+
+
+def test_ifeval_relations():
+    fewer = ifeval.to_check("length_constraints:number_words", {"num_words": 10, "relation": "less than"})
+    more = ifeval.to_check("length_constraints:number_words", {"num_words": 10, "relation": "at least"})
+    assert (fewer["name"], fewer["args"]["count"]) == ("max_words", 9)
+    assert (more["name"], more["args"]["count"]) == ("min_words", 10)
+
+
+def test_hellaswag_artefacts_go():
+    assert clean("How to [header] x [title] Do it [step]  now") == "How to x. Do it now"
+
+
+# -- the stages ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    import torch
+
+    from smolforge.model.config import ModelConfig
+    from smolforge.model.transformer import Llama
+    from smolforge.model.weights import save_model
+    from smolforge.text import tokenizer
+
+    root = tmp_path_factory.mktemp("tiny")
+    for name in ("model", "tokenizer", "texts"):
+        (root / name).mkdir()
+    trained = tokenizer.train(["the cat sat on the mat, the dog ran " * 50], 300)
+    tokenizer.save(trained, root / "tokenizer")
+    torch.manual_seed(0)
+    shape = ModelConfig(
+        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=64,
+    )  # fmt: skip
+    network = Llama(shape)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    save_model(root / "model", network)
+    lines = [
+        item("choice", id=f"c{i}", skill="facts", choices=["cat", "dog"], answer=i % 2, chance=0.5)
+        for i in range(8)
+    ] + [item("exact", id=f"e{i}", skill="facts", answer=i, max_new_tokens=8) for i in range(4)]
+    write(root / "texts" / "items-facts.jsonl", [item_to_plain(one) for one in lines])
+    write(
+        root / "texts" / "items-code.jsonl",
+        [item_to_plain(item("code", skill="code", answer="assert 1", max_new_tokens=4))],
+    )
+    write(root / "texts" / "texts-web.jsonl", [{"id": str(i), "text": "the cat sat " * 30} for i in range(3)])
+    return {
+        "model": Checkpoint(root / "model", "k", "d"),
+        "tokenizer": Tokenizer(root / "tokenizer", "k", "d"),
+        "texts": EvalTexts(root / "texts", "k", "d"),
+    }
+
+
+def write(file, rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def job_in(folder):
+    for name in ("out", "work"):
+        (folder / name).mkdir(parents=True)
+    return Job(out=folder / "out", work=folder / "work", log=Log(), threads=1)
+
+
+@pytest.mark.parametrize("form", ["text", "chat"])
+def test_the_stage_scores_a_model_and_repeats_itself(tiny, tmp_path, form):
+    cfg = EvaluateConfig(form=form, items_per_skill=10, text_bytes_per_domain=500)
+    jobs = [job_in(tmp_path / name) for name in ("a", "b")]
+    facts = [dict(evaluate(cfg, job, **tiny)) for job in jobs]
+    assert facts[0] == facts[1]
+    assert set(facts[0]) == {f"{s}{e}" for s in ("facts", "code", "bits_web") for e in ("", "_low", "_high")}
+    # An untrained model is all but uniform over its vocabulary.
+    tokens = len(load_tokenizer(tiny["tokenizer"].path).encode("the cat sat " * 30)) / 360
+    assert facts[0]["bits_web"] == pytest.approx(tokens * math.log2(300), rel=0.03)
+    for name in ("scores.json", "samples.jsonl"):
+        assert (jobs[0].out / name).read_bytes() == (jobs[1].out / name).read_bytes()
+    scores = json.loads((jobs[0].out / "scores.json").read_text())
+    assert [one["skill"] for one in scores] == ["code", "facts", "bits_web"]
+    assert len((jobs[0].out / "samples.jsonl").read_text().splitlines()) == 11
+
+
+def test_the_stage_names_what_is_missing(tiny, tmp_path):
+    with pytest.raises(InputError, match="history"):
+        evaluate(EvaluateConfig(skills=("history",)), job_in(tmp_path), **tiny)
+    (tmp_path / "items-x.jsonl").write_text('{"id": "1"\n')
+    with pytest.raises(InputError, match="line 1"):
+        evaluate(EvaluateConfig(), job_in(tmp_path / "b"), **{**tiny, "texts": EvalTexts(tmp_path, "k", "d")})
+
+
+def test_unknown_and_missing_benchmarks(tmp_path):
+    with pytest.raises(ConfigError, match="arc_easy"):
+        load_benchmarks(
+            LoadBenchmarksConfig(folder=str(tmp_path), names=("arc_eazy",)), job_in(tmp_path / "a")
+        )
+    with pytest.raises(InputError, match="validation"):
+        load_benchmarks(LoadBenchmarksConfig(folder=str(tmp_path), names=("piqa",)), job_in(tmp_path / "b"))
+    with pytest.raises(InputError, match="does not exist"):
+        load_benchmarks(LoadBenchmarksConfig(folder=str(tmp_path / "no")), job_in(tmp_path / "c"))
