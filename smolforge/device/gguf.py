@@ -48,7 +48,7 @@ LAYER_NAMES = {
     "mlp.down_proj": "ffn_down",
 }
 FIM_KEYS = {"fim_pre": "<fim_prefix>", "fim_suf": "<fim_suffix>", "fim_mid": "<fim_middle>"}
-FIM_KEYS |= {"fim_rep": "<repo_name>", "fim_sep": "<file_sep>"}
+"""The repository and file separators are left out: llama.cpp would end every answer at them."""
 
 Array = NDArray[Any]
 

@@ -344,7 +344,9 @@ def _read_added(file: Path, plain: Any, vocab: dict[str, int]) -> list[AddedToke
     added = []
     for entry in plain if isinstance(plain, list) else []:
         content, index = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(content, str) or not content or vocab.setdefault(content, index) != index:
+        if not isinstance(content, str) or not content or not isinstance(index, int):
+            raise _foreign(file, "an added token has no text or no id")
+        if vocab.setdefault(content, index) != index:
             raise _foreign(file, "an added token does not fit the vocabulary")
         if entry.get("lstrip") or entry.get("rstrip") or entry.get("single_word"):
             raise _foreign(file, f"`{content}` swallows the text around it")

@@ -8,12 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smolforge.artifacts import ChatData, Corpus, Sizing
 from smolforge.errors import ConfigError, InputError
+from smolforge.log import Log
+from smolforge.stage import Job
 from smolforge.text import tokenizer as engine
+from smolforge.text.sample import divide, spread
+from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.text.tokenizer import SPECIAL_TOKENS, Tok, load_tokenizer
 
 TEXTS = [
@@ -200,3 +207,123 @@ def test_text_without_measure_is_refused(tok: Tok, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(engine, "MAX_TEXT_CHARACTERS", 10)
     with pytest.raises(InputError):
         tok.encode("x" * 11)
+
+
+shares_and_sizes = st.dictionaries(
+    st.sampled_from("abcd"), st.tuples(st.floats(0, 1), st.integers(0, 10_000)), min_size=1, max_size=4
+)
+
+
+@given(st.integers(1, 20_000), shares_and_sizes)
+@settings(max_examples=200, deadline=None)
+def test_bytes_are_divided_by_share_within_what_there_is(
+    total: int, domains: dict[str, tuple[float, int]]
+) -> None:
+    shares = {name: share for name, (share, _) in domains.items()}
+    available = {name: size for name, (_, size) in domains.items()}
+    wanted = divide(total, shares, available)
+    assert wanted.keys() == domains.keys()
+    assert all(0 <= wanted[name] <= available[name] for name in wanted)
+    usable = sum(available[name] for name in wanted if shares[name] > 0)
+    assert min(total, usable) - len(wanted) <= sum(wanted.values()) <= total + 1e-6
+    hungry = [name for name in wanted if shares[name] > 0 and wanted[name] < available[name]]
+    if len(hungry) > 1:
+        rates = [(wanted[name] + 0.5) / shares[name] for name in hungry if shares[name] > 1e-2]
+        assert all(abs(a - b) <= 1 / 1e-2 for a in rates for b in rates)
+
+
+def test_a_sample_is_spread_over_the_whole_source() -> None:
+    source = [(f"document-{n}", f"{n:05d}" * 20) for n in range(2000)]
+    taken = list(spread(iter(source), 20_000, 200_000))
+    places = [int(text[:5]) for text in taken]
+    assert 150 <= len(taken) <= 201
+    assert min(places) < 200 and max(places) > 1700
+    assert list(spread(iter(source), 0, 200_000)) == []
+
+
+def corpus(folder: Path, texts: list[str]) -> Corpus:
+    folder.mkdir()
+    table = pa.table({"id": [str(n) for n in range(len(texts))], "text": texts})
+    pq.write_table(table, folder / "documents-00000.parquet")
+    return Corpus(folder, "", "", {"bytes": sum(len(text.encode()) for text in texts)})
+
+
+def job(folder: Path) -> Job:
+    (folder / "out").mkdir(parents=True)
+    (folder / "work").mkdir()
+    return Job(out=folder / "out", work=folder / "work", log=Log())
+
+
+def test_the_stage_writes_what_transformers_reads(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    corpora = {"web": corpus(tmp_path / "web", TEXTS), "code": corpus(tmp_path / "code", TEXTS[:3])}
+    (tmp_path / "chat").mkdir()
+    line = {
+        "id": "1",
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Zanzibar " * 9}],
+    }
+    (tmp_path / "chat" / "conversations.jsonl").write_text(json.dumps(line) + "\n")
+    chat = ChatData(tmp_path / "chat", "", "")
+    place = job(tmp_path / "job")
+    facts = train_tokenizer(
+        TokenizerConfig(vocabulary=380, chat_share=0.5), place, corpora=corpora, chat=chat
+    )
+    tok = load_tokenizer(place.out)
+    assert facts["vocabulary"] == tok.vocab_size == 380
+    assert float(facts["bytes_per_token"]) > 1.5
+    assert "ĠZanzibar" in tok.vocab
+    theirs = AutoTokenizer.from_pretrained(str(place.out))
+    assert (theirs.eos_token_id, theirs.bos_token_id, theirs.pad_token_id) == (2, 0, 0)
+    for text in [*TEXTS[:3], "\x04\x06\x13é🙂 12", "<|im_start|>x<tool_call>"]:
+        assert theirs.encode(text) == tok.encode(text, allow_special=True)
+        assert theirs.decode(theirs.encode(text)) == text
+    assert theirs.decode([3, 2], skip_special_tokens=True) == "<tool_call>"
+
+
+def test_sizing_decides_the_vocabulary(tmp_path: Path) -> None:
+    (tmp_path / "sizing.json").write_text('{"vocabulary": 300}')
+    place = job(tmp_path / "job")
+    corpora = {"web": corpus(tmp_path / "web", TEXTS)}
+    facts = train_tokenizer(TokenizerConfig(), place, corpora=corpora, sizing=Sizing(tmp_path, "", ""))
+    assert facts["vocabulary"] == 300
+
+
+def test_a_role_is_one_token_in_any_tokenizer(tmp_path: Path) -> None:
+    place = job(tmp_path)
+    prose = [f"Sentence {n} of a long and plain text about nothing.\n" * 50 for n in range(40)]
+    train_tokenizer(TokenizerConfig(vocabulary=400), place, corpora={"web": corpus(tmp_path / "web", prose)})
+    tok = load_tokenizer(place.out)
+    assert [len(tok.encode(role)) for role in ("system", "user", "assistant", "tool")] == [1, 1, 1, 1]
+
+
+def test_no_text_and_unknown_names_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        train_tokenizer(
+            TokenizerConfig(), job(tmp_path / "a"), corpora={"web": corpus(tmp_path / "empty", [])}
+        )
+    with pytest.raises(ConfigError):
+        train_tokenizer(
+            TokenizerConfig(shares={"books": 0.5}),
+            job(tmp_path / "b"),
+            corpora={"web": corpus(tmp_path / "web", TEXTS)},
+        )
+    with pytest.raises(ConfigError):
+        TokenizerConfig(shares={"a": 0.8, "b": 0.3})
+
+
+def test_a_damaged_corpus_or_chat_file_is_an_input_error(tmp_path: Path) -> None:
+    damaged = corpus(tmp_path / "web", TEXTS)
+    (tmp_path / "web" / "documents-00000.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(InputError):
+        train_tokenizer(TokenizerConfig(), job(tmp_path / "a"), corpora={"web": damaged})
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "conversations.jsonl").write_text('{"messages": 7}\n')
+    good = corpus(tmp_path / "good", TEXTS)
+    with pytest.raises(InputError):
+        train_tokenizer(
+            TokenizerConfig(),
+            job(tmp_path / "b"),
+            corpora={"web": good},
+            chat=ChatData(tmp_path / "chat", "", ""),
+        )
