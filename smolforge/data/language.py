@@ -1,0 +1,36 @@
+"""Which language a text is in.
+
+py3langid: on 4,672 paragraphs in 383 languages (UDHR) English is found 11 times of 11, and 13 others pass
+as English, 12 of them Scots (measured, threshold 0.8). It knows 97 languages; others come out as
+their nearest neighbour with a lower probability, which the threshold is for.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+SAMPLE_CHARS = 1500
+THRESHOLD = 0.8
+NOT_WORDS = re.compile(r"```.*?```|`[^`\n]*`|https?://\S+|\$[^$\n]*\$|[_\d{}()\[\]<>=*#|\\/-]+", re.DOTALL)
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid import langid
+
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+
+
+def language_of(text: str) -> tuple[str, float]:
+    """(two-letter code, probability), judged by a sample from the middle without code and formulas.
+
+    A text without words gives ("", 0.0).
+    """
+    middle = max(0, len(text) // 2 - SAMPLE_CHARS)
+    sample = " ".join(NOT_WORDS.sub(" ", text[middle : middle + 2 * SAMPLE_CHARS]).split())[:SAMPLE_CHARS]
+    if not any(c.isalpha() for c in sample):
+        return "", 0.0
+    code, probability = _identifier().classify(sample)
+    return str(code), float(probability)

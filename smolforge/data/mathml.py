@@ -1,0 +1,106 @@
+"""Formulas in web pages as LaTeX: MathJax scripts, annotations, alternative texts, and MathML itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+Element = Any  # lxml's element
+
+SYMBOLS = {
+    "×": r"\times", "÷": r"\div", "±": r"\pm", "∓": r"\mp", "⋅": r"\cdot", "·": r"\cdot", "−": "-", "≤": r"\le",
+    "≥": r"\ge", "≠": r"\ne", "≈": r"\approx", "∞": r"\infty", "π": r"\pi", "θ": r"\theta", "α": r"\alpha",
+    "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "λ": r"\lambda", "μ": r"\mu", "σ": r"\sigma", "φ": r"\phi",
+    "ω": r"\omega", "Δ": r"\Delta", "Σ": r"\Sigma", "Ω": r"\Omega", "∑": r"\sum", "∏": r"\prod", "∫": r"\int",
+    "√": r"\sqrt", "∈": r"\in", "∉": r"\notin", "⊂": r"\subset", "∪": r"\cup", "∩": r"\cap", "→": r"\to",
+    "⇒": r"\Rightarrow", "∀": r"\forall", "∃": r"\exists", "°": r"^\circ", "…": r"\dots", "\u2061": "",
+    "\u2062": "", "\u2063": "", "\u2064": "",
+}  # fmt: skip
+NAMED = re.compile(r"^(sin|cos|tan|log|ln|exp|lim|max|min|sec|csc|cot)$")
+MAX_DEPTH = 60
+
+
+def local_name(node: Element) -> str:
+    """The tag without namespace or prefix, lower case; nothing for comments."""
+    tag = node.tag
+    if not isinstance(tag, str):
+        return ""
+    return tag.rpartition("}")[2].rpartition(":")[2].lower()
+
+
+def formula_of(node: Element) -> str | None:
+    """The formula that an element of a page stands for, between dollar signs, or None if it is none."""
+    name = local_name(node)
+    if name == "script":
+        kind = (node.get("type") or "").lower()
+        if kind.startswith("math/tex"):
+            return wrap(node.text or "", "display" in kind)
+        return None
+    if name == "math":
+        return _math(node)
+    if name == "img" and re.search(r"\b(latex|tex|math)", node.get("class") or ""):
+        alt = (node.get("alt") or "").strip()
+        return wrap(alt, False) if alt else None
+    return None
+
+
+def wrap(latex: str, display: bool) -> str:
+    """LaTeX between dollar signs: two of them where it stands on a line of its own."""
+    latex = latex.strip().removeprefix("% <![CDATA[").removesuffix("%]]>").strip()
+    if not latex:
+        return ""
+    return f"$${latex}$$" if display else f"${' '.join(latex.split())}$"
+
+
+def _math(node: Element) -> str:
+    display = node.get("display") == "block"
+    for inner in node.iter():
+        encoding = inner.get("encoding") or "" if local_name(inner) == "annotation" else ""
+        if "tex" in encoding.lower():
+            return wrap(inner.text or "", display)
+    if node.get("alttext"):
+        return wrap(node.get("alttext"), display)
+    return wrap(re.sub(r"\s+", " ", to_latex(node)), display)
+
+
+def to_latex(node: Element, depth: int = 0) -> str:
+    """MathML as LaTeX: the elements that school and first-year mathematics uses."""
+    if depth > MAX_DEPTH:
+        return ""
+    name = local_name(node)
+    parts = [to_latex(child, depth + 1) for child in node if isinstance(child.tag, str)]
+    if name in ("mi", "mn", "mo", "mtext", "ms"):
+        return _token(name, "".join(node.itertext()).strip())
+    if name in ("annotation", "annotation-xml", "mspace"):
+        return " " if name == "mspace" else ""
+    if name == "mfrac" and len(parts) == 2:
+        return rf"\frac{{{parts[0]}}}{{{parts[1]}}}"
+    if name == "msqrt":
+        return rf"\sqrt{{{''.join(parts)}}}"
+    if name == "mroot" and len(parts) == 2:
+        return rf"\sqrt[{parts[1]}]{{{parts[0]}}}"
+    if name in ("msup", "mover") and len(parts) == 2:
+        return f"{parts[0]}^{{{parts[1]}}}"
+    if name in ("msub", "munder") and len(parts) == 2:
+        return f"{parts[0]}_{{{parts[1]}}}"
+    if name in ("msubsup", "munderover") and len(parts) == 3:
+        return f"{parts[0]}_{{{parts[1]}}}^{{{parts[2]}}}"
+    if name == "mfenced":
+        return f"{node.get('open', '(')}{','.join(parts)}{node.get('close', ')')}"
+    if name == "mtable":
+        return r"\begin{matrix}" + r" \\ ".join(parts) + r"\end{matrix}"
+    if name == "mtr":
+        return " & ".join(parts)
+    return "".join(parts)
+
+
+def _token(name: str, text: str) -> str:
+    if name in ("mtext", "ms"):
+        return rf"\text{{{text}}}" if text else " "
+    if text in SYMBOLS:
+        return f"{SYMBOLS[text]} " if SYMBOLS[text] else ""
+    if NAMED.match(text):
+        return rf"\{text} "
+    if name == "mo" and text in ("{", "}", "%", "&", "#"):
+        return rf"\{text}"
+    return "".join(f"{SYMBOLS[c]} " if SYMBOLS.get(c) else c for c in text)

@@ -1,0 +1,358 @@
+"""Reads one file of the user's, whatever it is, into documents, chats, preference pairs and skips.
+
+A file is recognised by its name, and by its first bytes where the name does not tell. Every record is
+bounded; a damaged record is skipped and counted; a file of which nothing at all can be read, although its
+name promises records, is an `InputError`.
+
+The domain of a document, decided here (chosen, untested):
+  code         a source file, or a folder named code or src
+  mathematics  a folder named math…, or more than four LaTeX marks in a thousand characters
+  web          HTML, captures (WARC, ARC, WET), rows with an http address
+  prose        everything else: plain text, Markdown, books, stories
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from smolforge.data.documents import Document, Kind
+from smolforge.data.records import chat_of, pair_of, text_of
+from smolforge.errors import InputError
+
+CODE_SUFFIXES = {
+    ".py": "python", ".js": "javascript", ".mjs": "javascript", ".jsx": "javascript", ".ts": "typescript",
+    ".tsx": "typescript", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".hpp": "cpp", ".rs": "rust",
+    ".go": "go", ".java": "java", ".kt": "kotlin", ".rb": "ruby", ".php": "php", ".cs": "csharp",
+    ".swift": "swift", ".scala": "scala", ".lua": "lua", ".sh": "shell", ".sql": "sql", ".r": "r",
+    ".jl": "julia", ".pl": "perl", ".hs": "haskell", ".ml": "ocaml", ".css": "css", ".zig": "zig",
+}  # fmt: skip
+CODE_LANGUAGES = frozenset(CODE_SUFFIXES.values()) | {"c++", "c#"}
+HTML_SUFFIXES = (".html", ".htm", ".xhtml")
+MARKDOWN_SUFFIXES = (".md", ".markdown", ".mdx", ".rst")
+TEXT_SUFFIXES = (".txt", ".text", ".tex", ".log", ".srt")
+CAPTURE_SUFFIXES = (".warc", ".arc", ".wet", ".wat")
+SKIPPED_FOLDERS = frozenset(["node_modules", "__pycache__", "venv", "env", "site-packages"])
+BENCHMARK_FOLDERS = frozenset(["benchmarks", "benchmark", "evals"])
+DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
+LATEX = re.compile(
+    r"\\(?:frac|sqrt|sum|int|begin|end|left|right|cdot|times|alpha|beta|pi|theta|le|ge|in)\b|\$"
+)
+MAGIC_BINARY = (b"\x7fELF", b"%PDF", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x00\x00\x00")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what one file may ask for. Longer texts are cut, longer records skipped."""
+
+    text_bytes: int = 4 << 20
+    record_bytes: int = 32 << 20
+    file_records: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or record that could not be used. `reason` is one of few words, to be counted."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One conversation: `row` has id, skill, messages, tools."""
+
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One preference pair: `row` has id, skill, messages, chosen, rejected, margin."""
+
+    row: dict[str, Any]
+
+
+Found = Document | Chat | Pair | Skipped
+
+
+def list_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file under a folder in sorted order, with a reason where it must not be read.
+
+    Hidden folders, version control, environments and caches are left out without a word; links to folders
+    are not followed, so that a loop cannot arise.
+    """
+    for root, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in SKIPPED_FOLDERS)
+        folders[:] = [n for n in folders if not (Path(root) / n / "pyvenv.cfg").exists()]
+        for name in sorted(names):
+            path = Path(root) / name
+            if name.startswith("."):
+                continue
+            if not path.is_file():
+                yield path, "broken link" if path.is_symlink() else "not a plain file"
+            elif not os.access(path, os.R_OK):
+                yield path, "no permission"
+            else:
+                yield path, "empty file" if path.stat().st_size == 0 else ""
+
+
+def is_benchmark(relative: str) -> bool:
+    """Whether a path names evaluation data: a benchmarks folder, or a data file called test…"""
+    path = PurePosixPath(relative.lower())
+    if any(part in BENCHMARK_FOLDERS for part in path.parts[:-1]):
+        return True
+    name = path.name.removesuffix(".gz")
+    stem = PurePosixPath(name)
+    return stem.suffix in DATA_SUFFIXES and re.match(r"(test|validation|dev)([._-]|$)", stem.stem) is not None
+
+
+def read_file(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
+    """What one file holds. `relative` is its path inside the folder: ids are made of it."""
+    name = relative.lower()
+    packed = name.endswith(".gz")
+    name = name.removesuffix(".gz")
+    suffix = PurePosixPath(name).suffix
+    if suffix == ".bad":  # a file kept under its name although it is known to be damaged
+        suffix = PurePosixPath(name.removesuffix(".bad").removesuffix(".gz")).suffix
+    try:
+        if suffix in CAPTURE_SUFFIXES or name.endswith((".warc.wet", ".warc.wat")):
+            from smolforge.data.captures import read_captures
+
+            yield from read_captures(path, relative, limits)
+        elif suffix == ".parquet":
+            yield from _read_parquet(path, relative, limits)
+        elif suffix in (".jsonl", ".ndjson"):
+            yield from _read_json_lines(path, relative, packed, limits)
+        elif suffix in (".json", ".ipynb"):
+            yield from _read_json(path, relative, packed, limits)
+        else:
+            yield from _read_text(path, relative, packed, suffix, limits)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"cannot read this file: {error}",
+            where=relative,
+            fix="repair it, or move it out of the data folder",
+        ) from None
+
+
+def _open(path: Path, packed: bool) -> IO[bytes]:
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _read_text(path: Path, relative: str, packed: bool, suffix: str, limits: Limits) -> Iterator[Found]:
+    with _open(path, packed) as file:
+        head = file.read(limits.text_bytes + 1)
+    cut = len(head) > limits.text_bytes
+    if is_binary(head):
+        yield Skipped(relative, "binary file")
+        return
+    text = decode(head[: limits.text_bytes])
+    kind, language = kind_of(suffix, text)
+    if cut and kind == "html":
+        yield Skipped(relative, "page too long")
+        return
+    yield make_document(relative, kind, relative, text, {"lang": language} if language else {})
+
+
+def kind_of(suffix: str, text: str) -> tuple[Kind, str]:
+    """Kind of a text file and, for code, its language; by suffix, then by how it begins."""
+    if suffix in CODE_SUFFIXES:
+        return "code", CODE_SUFFIXES[suffix]
+    if suffix in HTML_SUFFIXES or re.match(r"\s*(<!doctype html|<html)", text[:500], re.IGNORECASE):
+        return "html", ""
+    if suffix in MARKDOWN_SUFFIXES:
+        return "markdown", ""
+    if text.startswith("#!"):
+        return "code", "shell"
+    return "text", ""
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether bytes are no text: a known binary beginning, or zero bytes that are not UTF-16."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return False
+    return head.startswith(MAGIC_BINARY) or b"\x00" in head[:8192]
+
+
+def decode(data: bytes, declared: str = "") -> str:
+    """Bytes as text: UTF-8 if they are that, else what was declared, else a guess; never fails."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start >= len(data) - 4:  # cut in the middle of a character
+            return data[: error.start].decode("utf-8-sig", "replace")
+    if declared:
+        try:
+            return data.decode(declared, "replace")
+        except LookupError:
+            pass
+    from charset_normalizer import from_bytes
+
+    guess = from_bytes(data[:32_768]).best()
+    return data.decode(guess.encoding if guess else "cp1252", "replace")
+
+
+def make_document(id: str, kind: Kind, url: str, text: str, meta: Mapping[str, str]) -> Document:
+    """A document with its domain decided."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    return Document(id, kind, url, text, {**meta, "domain": domain_of(id, kind, url, text)})
+
+
+def domain_of(id: str, kind: Kind, url: str, text: str) -> str:
+    """The domain of a document; the rule stands at the head of this file."""
+    folders = PurePosixPath(id.lower()).parts
+    if any(part.startswith("math") for part in folders):
+        return "mathematics"
+    if kind == "code" or any(part in ("code", "src") for part in folders):
+        return "code"
+    sample = text[:20_000]
+    if kind != "html" and len(LATEX.findall(sample)) * 250 > max(1000, len(sample)):
+        return "mathematics"
+    if kind == "html" or url.startswith(("http://", "https://")):
+        return "web"
+    return "prose"
+
+
+def _read_json_lines(path: Path, relative: str, packed: bool, limits: Limits) -> Iterator[Found]:
+    useful = 0
+    with _open(path, packed) as file:
+        number = 0
+        try:
+            for number, line in enumerate(_bounded_lines(file, limits.record_bytes)):
+                if number >= limits.file_records:
+                    yield Skipped(relative, "too many records")
+                    break
+                for found in _from_line(line, f"{relative}:{number + 1}", limits):
+                    useful += not isinstance(found, Skipped)
+                    yield found
+        except (EOFError, OSError, zlib.error) as error:  # a gzip file that breaks off
+            if not useful:
+                raise InputError(
+                    f"nothing can be read from this file: {error}",
+                    where=relative,
+                    fix="fetch it again, or remove it",
+                ) from None
+            yield Skipped(f"{relative}:{number + 1}", "damaged file")
+
+
+def _bounded_lines(file: IO[bytes], limit_bytes: int) -> Iterator[bytes | None]:
+    """Lines of at most `limit_bytes`; None stands for a longer one."""
+    while line := file.readline(limit_bytes):
+        if len(line) < limit_bytes or line.endswith(b"\n"):
+            yield line
+            continue
+        while (rest := file.readline(limit_bytes)) and not rest.endswith(b"\n"):
+            pass
+        yield None
+
+
+def _from_line(line: bytes | None, where: str, limits: Limits) -> Iterator[Found]:
+    if line is None:
+        yield Skipped(where, "record too long")
+        return
+    if not line.strip():
+        return
+    try:
+        row = json.loads(decode(line))
+    except (json.JSONDecodeError, RecursionError):
+        yield Skipped(where, "not JSON")
+        return
+    yield from_record(row, where, limits)
+
+
+def from_record(row: Any, where: str, limits: Limits) -> Found:
+    """What one record is: preference pair, chat or document, tried in this order."""
+    if not isinstance(row, Mapping):
+        return Skipped(where, "record is not a table")
+    pair = pair_of(row, where)
+    if pair is not None:
+        return Pair(pair)
+    chat = chat_of(row, where)
+    if chat is not None:
+        return Chat(chat)
+    found = text_of(row)
+    if found is None:
+        return Skipped(where, "no text in record")
+    kind, text = found
+    if len(text) > limits.text_bytes:
+        return Skipped(where, "record too long")
+    if not text.strip():
+        return Skipped(where, "empty record")
+    language = str(row.get("lang") or row.get("language") or "").lower()
+    inner = str(row.get("path") or row.get("file") or "")
+    suffix = PurePosixPath(inner.lower()).suffix
+    if kind == "text" and (language in CODE_LANGUAGES or suffix in CODE_SUFFIXES):
+        kind = "code"
+    elif kind == "text" and (language == "markdown" or suffix in MARKDOWN_SUFFIXES or text.startswith("# ")):
+        kind = "markdown"
+    url = str(row.get("url") or inner or row.get("id") or where)
+    meta = {
+        name: str(row[name])[:200]
+        for name in ("title", "lang", "license", "repo")
+        if isinstance(row.get(name), str)
+    }
+    return make_document(where, kind, url, text, meta)
+
+
+def _read_json(path: Path, relative: str, packed: bool, limits: Limits) -> Iterator[Found]:
+    with _open(path, packed) as file:
+        data = file.read(limits.record_bytes + 1)
+    if len(data) > limits.record_bytes:
+        yield Skipped(relative, "record too long")
+        return
+    try:
+        value = json.loads(decode(data))
+    except (json.JSONDecodeError, RecursionError):
+        # Some files called .json hold one record a line.
+        lines = data.splitlines()
+        found = [f for i, line in enumerate(lines) for f in _from_line(line, f"{relative}:{i + 1}", limits)]
+        usable = any(not isinstance(f, Skipped) for f in found)
+        yield from found if usable else [Skipped(relative, "not JSON")]
+        return
+    if isinstance(value, Mapping) and isinstance(value.get("cells"), list):
+        yield make_document(relative, "markdown", relative, notebook_text(value), {})
+        return
+    for number, row in enumerate(value if isinstance(value, list) else [value]):
+        yield from_record(row, f"{relative}:{number + 1}", limits)
+
+
+def notebook_text(notebook: Mapping[str, Any]) -> str:
+    """A Jupyter notebook as Markdown: text cells as they are, code cells fenced, outputs left out."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = cell.get("source", "") if isinstance(cell, Mapping) else ""
+        text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        if text.strip():
+            parts.append(f"```python\n{text}\n```" if cell.get("cell_type") == "code" else text)
+    return "\n\n".join(parts)
+
+
+def _read_parquet(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError):
+        raise InputError(
+            "this is no readable Parquet file", where=relative, fix="write it again, or remove it"
+        ) from None
+    with file:
+        number = 0
+        for batch in file.iter_batches(batch_size=256):
+            for row in batch.to_pylist():
+                number += 1
+                yield from_record(row, f"{relative}:{number}", limits)
+
+
+OpenFile = Callable[[], io.BufferedIOBase]
