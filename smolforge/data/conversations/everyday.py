@@ -12,8 +12,10 @@ from functools import lru_cache
 from random import Random
 
 from smolforge.data.conversations.chat import Chat, Message, assistant, key_of, read_text, upper_first, user
+from smolforge.data.conversations.constraints import question_about
 from smolforge.data.conversations.sentences import DAYS, NAMES
 from smolforge.data.conversations.slots import draw_values, fill, parse_slot
+from smolforge.data.conversations.topics import topics
 
 _MARKS = {">": "user", "<": "assistant", "?": "question", "!": "reply"}
 
@@ -81,7 +83,41 @@ def _slots_of(wordings: Sequence[str]) -> list[str]:
     return [part.split("}")[0] for part in wordings[0].split("{")[1:]]
 
 
+_MORE = (
+    "Tell me more.",
+    "Can you tell me more?",
+    "Do you know more?",
+    "What else?",
+    "And what else?",
+    "Go on.",
+)
+_LAST = (
+    ("Thank you!", "You are welcome!"),
+    ("That is interesting.", "I am glad you like it."),
+    ("I see.", "Ask me more if you like!"),
+)
+
+
+def _about_a_topic(draw: Random) -> Chat:
+    """A plain question about a topic, and what else there is to say."""
+    topic = draw.choice(topics())
+    sentences = draw.sample(topic.sentences, len(topic.sentences))
+    count = draw.randrange(1, 3)
+    messages = [user(question_about(draw, topic)), assistant(" ".join(sentences[:count]))]
+    if draw.random() < 0.5:
+        messages += [user(draw.choice(_MORE)), assistant(" ".join(sentences[count : count + 2]))]
+    if draw.random() < 0.2:
+        asked, answer = draw.choice(_LAST)
+        messages += [user(asked), assistant(answer)]
+    return Chat(tuple(messages), (key_of("about", *(message["content"] for message in messages)),))
+
+
 def make(draw: Random) -> Chat:
+    """A question about a topic, or a scene or two of small talk."""
+    return _about_a_topic(draw) if draw.random() < 0.15 else _small_talk(draw)
+
+
+def _small_talk(draw: Random) -> Chat:
     """One scene, or two after each other; greeted and closed now and then."""
     names = sorted(scenes())
     chosen = [draw.choice(names)]

@@ -108,7 +108,8 @@ def _missing_argument(draw: Random) -> Chat:
     asked = [user(ask.format(**arguments)), assistant(question), user(str(arguments[name]))]
     messages = [*asked, call_message([(tool, arguments)]), result_message(result)]
     messages.append(assistant(_tell(draw, tool, arguments, result)))
-    return Chat(tuple(messages), (_key(tool, arguments),), _schemas(draw, tool))
+    schemas = _schemas(draw, tool)
+    return Chat(tuple(messages), (_key(tool, arguments),), schemas, _item(tool, arguments, asked, schemas))
 
 
 def _two_calls(draw: Random) -> Chat:

@@ -18,7 +18,7 @@ from smolforge.data.conversations import (
     system_prompts,
 )
 from smolforge.data.conversations.baselines import blind_chance, is_copy_right
-from smolforge.data.conversations.chat import Chat, Component, is_held_out
+from smolforge.data.conversations.chat import Chat, Component, is_held_out, plain_prompt
 from smolforge.errors import ConfigError
 from smolforge.evals.task import Item, item_to_plain
 
@@ -50,7 +50,7 @@ DEFAULT_SHARES: Mapping[str, float] = {
     "knowledge": 0.06,
 }
 MIXED_SHARE = 0.08
-_MIXABLE = ("everyday", "instructions", "rewriting", "summarising")
+_MIXABLE = ("instructions", "rewriting", "summarising")
 _MAX_TRIES = 200
 
 
@@ -60,7 +60,7 @@ def conversations(
     """`count` training rows, skills in the given shares and in a fixed order; no content that is held out.
 
     A row is {"id", "skill", "messages", "tools"} and, where the answer can be checked, "item". In
-    `mixed_share` of the rows without tools and system message a second, unrelated task follows.
+    `mixed_share` of the rows without tools and system message an unrelated task comes first.
     Raises ConfigError for an unknown skill or shares that do not add up to 1.
     """
     _check_shares(shares)
@@ -70,7 +70,7 @@ def conversations(
         draw = Random(f"mix/{seed}/{index}")
         row = next(sources[skill])
         if draw.random() < mixed_share:
-            row = _with_second_task(draw, row)
+            row = _after_another_task(draw, row)
         yield row
 
 
@@ -172,17 +172,21 @@ def _digest(chat: Chat) -> bytes:
     return hashlib.sha256(json.dumps([chat.messages, chat.tools]).encode()).digest()
 
 
-def _with_second_task(draw: Random, row: Row) -> Row:
-    """The row with an unrelated task after it; its item, if any, asks for the last answer."""
+def _after_another_task(draw: Random, row: Row) -> Row:
+    """The row with an unrelated task before it; its item, if any, still asks for the last answer."""
     if row["tools"] or row["messages"][0]["role"] == "system":
         return row
     skill = draw.choice(_MIXABLE)
-    chat = _draw(skill, draw, held_out=False)
-    if chat.tools or chat.messages[0]["role"] == "system":
-        return row
-    mixed = {name: value for name, value in row.items() if name != "item"}
-    mixed["id"] = f"{row['id']}-then-{skill}"
-    mixed["messages"] = [*row["messages"], *chat.messages]
+    before = list(_draw(skill, draw, held_out=False).messages)
+    mixed = {**row, "id": f"{row['id']}-after-{skill}", "messages": [*before, *row["messages"]]}
+    if "item" in row:
+        messages = [*before, *row["item"]["messages"]]
+        mixed["item"] = {
+            **row["item"],
+            "id": mixed["id"],
+            "messages": messages,
+            "prompt": plain_prompt(messages),
+        }
     return mixed
 
 

@@ -12,6 +12,7 @@ from smolforge.data.conversations.sentences import (
     NAMES,
     TAILS,
     I,
+    Tense,
     draw_clause,
     draw_name,
     draw_subject,
@@ -31,6 +32,13 @@ class Rewrite:
     target: str
     is_exact: bool = False
 
+
+_TENSES: tuple[Tense, ...] = ("present", "past", "future")
+# Mostly the present: it is what people give.
+_MOSTLY_PRESENT: tuple[Tense, ...] = ("present", "present", "past", "future")
+_CHANGES: tuple[tuple[Tense, Tense], ...] = (
+    ("present", "past"), ("present", "past"), ("present", "future"), ("past", "present"), ("past", "future"),
+)  # fmt: skip
 
 # -- tense, question, negation ---------------------------------------------------------------------------
 
@@ -69,38 +77,30 @@ _NEGATIVE_ORDERS = (
 
 def _tense(draw: Random) -> Rewrite:
     clause = draw_clause(draw)
-    given, wanted = draw.choice(
-        (
-            ("present", "past"),
-            ("present", "past"),
-            ("present", "future"),
-            ("past", "present"),
-            ("past", "future"),
-        )
-    )
-    source, target = clause.statement(given), clause.statement(wanted)  # type: ignore[arg-type]
+    given, wanted = draw.choice(_CHANGES)
+    source, target = clause.statement(given), clause.statement(wanted)
     return Rewrite(wanted, draw.choice(_TENSE_ORDERS[wanted]), source, target)
 
 
 def _question(draw: Random) -> Rewrite:
     clause = draw_clause(draw, None if draw.random() < 0.8 else draw_name(draw))
-    tense = draw.choice(("present", "present", "past", "future"))
+    tense = draw.choice(_MOSTLY_PRESENT)
     return Rewrite(
         "question",
         draw.choice(_QUESTION_ORDERS),
-        clause.statement(tense),  # type: ignore[arg-type]
-        clause.question(tense),  # type: ignore[arg-type]
+        clause.statement(tense),
+        clause.question(tense),
     )
 
 
 def _negative(draw: Random) -> Rewrite:
     clause = draw_clause(draw)
-    tense = draw.choice(("present", "present", "past", "future"))
+    tense = draw.choice(_MOSTLY_PRESENT)
     return Rewrite(
         "negative",
         draw.choice(_NEGATIVE_ORDERS),
-        clause.statement(tense),  # type: ignore[arg-type]
-        clause.statement(tense, negative=True),  # type: ignore[arg-type]
+        clause.statement(tense),
+        clause.statement(tense, negative=True),
     )
 
 
@@ -110,7 +110,7 @@ def _negative(draw: Random) -> Rewrite:
 def _third_person(draw: Random) -> Rewrite:
     who = draw_name(draw)
     clause = draw_clause(draw, I, own=draw.random() < 0.7)
-    tense = draw.choice(("present", "present", "past"))
+    tense = draw.choice(_MOSTLY_PRESENT[:3])
     order = draw.choice(
         (
             f"Rewrite this in the third person, about {who.text}",
@@ -119,13 +119,13 @@ def _third_person(draw: Random) -> Rewrite:
             f"Put this in the third person. The speaker is {who.text}",
         )
     )
-    return Rewrite("third-person", order, clause.statement(tense), clause.about(who).statement(tense))  # type: ignore[arg-type]
+    return Rewrite("third-person", order, clause.statement(tense), clause.about(who).statement(tense))
 
 
 def _first_person(draw: Random) -> Rewrite:
     who = draw_name(draw)
     clause = draw_clause(draw, who, own=draw.random() < 0.7)
-    tense = draw.choice(("present", "present", "past"))
+    tense = draw.choice(_MOSTLY_PRESENT[:3])
     order = draw.choice(
         (
             "Rewrite this in the first person",
@@ -134,7 +134,7 @@ def _first_person(draw: Random) -> Rewrite:
             "Tell this from your own point of view, with 'I'",
         )
     )
-    return Rewrite("first-person", order, clause.statement(tense), clause.about(I).statement(tense))  # type: ignore[arg-type]
+    return Rewrite("first-person", order, clause.statement(tense), clause.about(I).statement(tense))
 
 
 # -- mistakes put right -----------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ _FIX_ORDERS = (
 
 def _spelling(draw: Random) -> Rewrite:
     while True:
-        target = draw_clause(draw).statement(draw.choice(("present", "past", "future")))
+        target = draw_clause(draw).statement(draw.choice(_TENSES))
         words = target.rstrip(".").split()
         spots = [index for index, word in enumerate(words) if word in MISSPELLINGS]
         if spots:
@@ -185,7 +185,7 @@ def _agreement(draw: Random) -> Rewrite:
 
 def _capitals(draw: Random) -> Rewrite:
     clause = draw_clause(draw, draw_name(draw))
-    target = clause.statement(draw.choice(("present", "past", "future")))
+    target = clause.statement(draw.choice(_TENSES))
     source = target.lower().rstrip(".")
     order = draw.choice(
         (
@@ -253,13 +253,22 @@ def _polite(draw: Random) -> Rewrite:
 
 # Everyday word → formal word of the same meaning; both fit into the sentences below.
 _FORMAL_WORDS = (
-    ("buy", "purchase"), ("get", "receive"), ("need", "require"), ("help with", "assist with"),
-    ("ask about", "enquire about"), ("look at", "examine"), ("talk about", "discuss"), ("fix", "repair"),
-    ("check", "verify"), ("start", "commence"), ("show", "demonstrate"), ("choose", "select"),
-    ("set up", "arrange"), ("put off", "postpone"), ("tell you about", "inform you about"),
-)  # fmt: skip
-_THINGS = ("the plan", "the new machine", "the report", "the order", "the project", "the room", "the papers",
-           "the tickets", "the lesson", "the meeting", "the repairs", "the contract", "the budget", "the trip")  # fmt: skip
+    ("buy", "purchase", "the tickets; the new machine; the house; the paper; the books; the old car"),
+    ("get", "receive", "the report; the letter; the order; the money; the answer; the keys"),
+    ("need", "require", "the report; the room; the papers; the money; the new machine; the answer"),
+    ("help with", "assist with", "the plan; the report; the project; the repairs; the move; the party"),
+    ("ask about", "enquire about", "the price; the room; the order; the trip; the lesson; the job"),
+    ("look at", "examine", "the plan; the report; the papers; the contract; the budget; the photos"),
+    ("talk about", "discuss", "the plan; the price; the project; the contract; the budget; the trip"),
+    ("fix", "repair", "the machine; the roof; the car; the door; the clock; the heating"),
+    ("check", "verify", "the report; the numbers; the order; the papers; the address; the bill"),
+    ("start", "commence", "the project; the lesson; the meeting; the repairs; the work; the course"),
+    ("show", "demonstrate", "the new machine; the plan; the method; the game; the project; the results"),
+    ("choose", "select", "the room; the date; the colour; the team; the menu; the winner"),
+    ("set up", "arrange", "the meeting; the room; the trip; the party; the lesson; the visit"),
+    ("put off", "postpone", "the meeting; the trip; the lesson; the repairs; the visit; the party"),
+    ("end", "conclude", "the meeting; the lesson; the project; the talks; the course; the work"),
+)
 _SLANG = (
     ("I'm gonna {verb}", "I am going to {verb}"),
     ("I can't {verb}", "I cannot {verb}"),
@@ -274,8 +283,8 @@ _SLANG = (
 
 def _formal(draw: Random) -> Rewrite:
     informal, formal = draw.choice(_SLANG)
-    plain_word, formal_word = draw.choice(_FORMAL_WORDS)
-    thing, name, when = draw.choice(_THINGS), draw.choice(NAMES), draw.choice(_WHEN)
+    plain_word, formal_word, things = draw.choice(_FORMAL_WORDS)
+    thing, name, when = draw.choice(things.split("; ")), draw.choice(NAMES), draw.choice(_WHEN)
     rest = f"{thing} {when}".strip()
     low = f"{draw.choice(('Hey', 'Hi', 'Yo'))} {name}, {informal.format(verb=plain_word)} {rest}."
     high = f"Dear {name}, {formal.format(verb=formal_word)} {rest}."
@@ -303,8 +312,8 @@ _FILLERS = (
 
 def _shorter(draw: Random) -> Rewrite:
     clause = draw_clause(draw)
-    tense = draw.choice(("present", "past", "future"))
-    source = draw.choice(_FILLERS).format(s=clause.mid_sentence(tense))  # type: ignore[arg-type]
+    tense = draw.choice(_TENSES)
+    source = draw.choice(_FILLERS).format(s=clause.mid_sentence(tense))
     order = draw.choice(
         (
             "Make this shorter",
@@ -314,7 +323,7 @@ def _shorter(draw: Random) -> Rewrite:
             "Remove the words that are not needed",
         )
     )
-    return Rewrite("shorter", order, source, clause.statement(tense))  # type: ignore[arg-type]
+    return Rewrite("shorter", order, source, clause.statement(tense))
 
 
 def _join(draw: Random) -> Rewrite:
@@ -324,9 +333,9 @@ def _join(draw: Random) -> Rewrite:
     second = replace(draw_clause(draw, subject, own=False), tail="")
     while second.verb == first.verb:
         second = replace(draw_clause(draw, subject, own=False), tail="")
-    tense = draw.choice(("present", "past", "past"))
-    source = f"{first.statement(tense)} {upper_first(subject.they)} {second.predicate(tense)}."  # type: ignore[arg-type]
-    target = f"{subject.text} {first.predicate(tense)} and {second.predicate(tense)}."  # type: ignore[arg-type]
+    tense = draw.choice(_MOSTLY_PRESENT[:3])
+    source = f"{first.statement(tense)} {upper_first(subject.they)} {second.predicate(tense)}."
+    target = f"{subject.text} {first.predicate(tense)} and {second.predicate(tense)}."
     order = draw.choice(
         (
             "Join these two sentences with 'and'",
@@ -345,7 +354,7 @@ def _replace_name(draw: Random) -> Rewrite:
     while old.text not in NAMES or old.text == new.text or old.they != new.they:
         old, new = draw_subject(draw), draw_name(draw)
     clause = draw_clause(draw, old)
-    tense = draw.choice(("present", "past", "future"))
+    tense = draw.choice(_TENSES)
     order = draw.choice(
         (
             f"Replace {old.text} with {new.text}",
@@ -353,17 +362,17 @@ def _replace_name(draw: Random) -> Rewrite:
             f"Write {new.text} in place of {old.text}",
         )
     )
-    return Rewrite("replace", order, clause.statement(tense), clause.about(new).statement(tense))  # type: ignore[arg-type]
+    return Rewrite("replace", order, clause.statement(tense), clause.about(new).statement(tense))
 
 
 def _replace_time(draw: Random) -> Rewrite:
     old, new = draw.sample([tail for tail in TAILS if tail], 2)
     clause = replace(draw_clause(draw), tail=old)
-    tense = draw.choice(("present", "past", "future"))
+    tense = draw.choice(_TENSES)
     order = draw.choice(
         (f"Replace '{old}' with '{new}'", f"Change '{old}' to '{new}'", f"Write '{new}' in place of '{old}'")
     )
-    return Rewrite("replace", order, clause.statement(tense), replace(clause, tail=new).statement(tense))  # type: ignore[arg-type]
+    return Rewrite("replace", order, clause.statement(tense), replace(clause, tail=new).statement(tense))
 
 
 REWRITES: tuple[Callable[[Random], Rewrite], ...] = (
@@ -378,3 +387,28 @@ def draw_rewrite(draw: Random) -> Rewrite:
         task = draw.choice(REWRITES)(draw)
         if task.source != task.target:
             return task
+
+
+_FOLLOW_UPS = {
+    "past": ("Now put it in the past tense.", "And in the past tense?", "Now write it in the past."),
+    "present": ("Now put it in the present tense.", "And in the present tense?"),
+    "future": ("Now put it in the future tense.", "And in the future tense?", "Now with 'will', please."),
+    "question": ("Now make it a question.", "Turn that into a question.", "And as a question?"),
+    "negative": ("Now make it negative.", "Now with 'not', please.", "And the opposite with 'not'?"),
+}
+
+
+def draw_chain(draw: Random) -> tuple[Rewrite, Rewrite]:
+    """A change of tense, then a second change of its result."""
+    clause = draw_clause(draw)
+    given, wanted, last = draw.sample(_TENSES, 3)
+    source, middle = clause.statement(given), clause.statement(wanted)
+    first = Rewrite(wanted, draw.choice(_TENSE_ORDERS[wanted]), source, middle)
+    change = draw.choice((last, "question", "negative"))
+    if change == "question":
+        target = clause.question(wanted)
+    elif change == "negative":
+        target = clause.statement(wanted, negative=True)
+    else:
+        target = clause.statement(last)
+    return first, Rewrite(change, draw.choice(_FOLLOW_UPS[change]), middle, target)

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from smolforge.data.conversations.chat import Chat, assistant, key_of, lower_first, plain_prompt, user
-from smolforge.data.conversations.rewrites import Rewrite, draw_rewrite
+from smolforge.data.conversations.rewrites import Rewrite, draw_chain, draw_rewrite
 from smolforge.data.conversations.slots import words
 from smolforge.evals.grade import rouge_l
 from smolforge.evals.task import Item
@@ -71,10 +71,25 @@ def _item(task: Rewrite, messages: list[dict[str, Any]]) -> Item:
     )
 
 
+def _follow_up(draw: Random) -> Chat:
+    """A sentence changed, and the result changed again."""
+    first, second = draw_chain(draw)
+    messages = [
+        user(_ask(draw, first)),
+        assistant(first.target),
+        user(second.order),
+        assistant(second.target),
+    ]
+    return Chat(tuple(messages), (_key(first), _key(second)), item=_item(second, messages[:-1]))
+
+
 def make(draw: Random) -> Chat:
-    """One sentence rewritten; now and then a second task follows, or thanks."""
+    """One sentence rewritten; now and then it is changed again, or another task follows, or thanks."""
+    roll = draw.random()
+    if roll < 0.12:
+        return _follow_up(draw)
     tasks = [draw_rewrite(draw)]
-    if draw.random() < 0.2:
+    if roll < 0.28:
         tasks.append(draw_rewrite(draw))
     messages = []
     for task in tasks:
