@@ -108,9 +108,9 @@ def _chunk_loss(
 ) -> Tensor:
     logits_NV = F.linear(hidden_ND, weight_VD)
     logits_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
-    lse_N = logits_NV.logsumexp(-1)
-    picked_N = logits_NV.gather(-1, targets_N.clamp(min=0)[:, None]).squeeze(-1)
-    loss_N = lse_N - picked_N + z_loss * lse_N.square()
+    loss_N = F.cross_entropy(logits_NV, targets_N.clamp(min=0), reduction="none")
+    if z_loss:
+        loss_N = loss_N + z_loss * logits_NV.logsumexp(-1).square()
     return torch.where(weights_N != 0, loss_N * weights_N, 0.0).sum()
 
 
@@ -137,7 +137,7 @@ def linear_cross_entropy(
 def _chunk_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
     logits_NV = F.linear(hidden_ND, weight_VD)
     logits_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
-    return logits_NV.gather(-1, targets_N[:, None]).squeeze(-1) - logits_NV.logsumexp(-1)
+    return -F.cross_entropy(logits_NV, targets_N, reduction="none")
 
 
 def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:

@@ -1,0 +1,454 @@
+"""Every kernel against the same mathematics in PyTorch float64: odd sizes, extremes, gradients, same bits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from smolforge import kernels
+from smolforge.errors import InputError
+
+DTYPES = [torch.float32, torch.bfloat16]
+TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 1.2e-2}
+
+
+def draw(*shape: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> Tensor:
+    return (torch.randn(*shape) * scale).to(dtype).requires_grad_()
+
+
+def wide(x: Tensor) -> Tensor:
+    return x.detach().double().requires_grad_()
+
+
+def assert_near(got: Tensor, wanted: Tensor, dtype: torch.dtype, slack: float = 1.0) -> None:
+    """Largest error, relative to the largest value wanted (or 0.02, where all of them nearly cancel)."""
+    assert got.shape == wanted.shape
+    bound = TOLERANCE[dtype] * slack * max(wanted.abs().max().item(), 0.02)
+    assert (got.double() - wanted).abs().max().item() <= bound
+
+
+def check(function, exact, inputs: list[Tensor], dtype: torch.dtype, slack: float = 1.0) -> None:
+    """Outputs and all gradients of `function` (ours) near those of `exact` (float64)."""
+    copies = [wide(x) for x in inputs]
+    got, wanted = function(*inputs), exact(*copies)
+    got, wanted = (x if isinstance(x, tuple) else (x,) for x in (got, wanted))
+    slopes = [torch.randn(w.shape, dtype=torch.float64) for w in wanted]
+    for g, w in zip(got, wanted, strict=True):
+        assert_near(g, w, dtype, slack)
+    torch.autograd.backward(got, [s.to(g.dtype) for s, g in zip(slopes, got, strict=True)])
+    torch.autograd.backward(wanted, [s.to(g.dtype).double() for s, g in zip(slopes, got, strict=True)])
+    for x, copy in zip(inputs, copies, strict=True):
+        assert x.grad is not None and copy.grad is not None
+        assert x.grad.dtype == x.dtype
+        assert_near(x.grad, copy.grad, dtype, slack)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(20261123)
+
+
+def exact_norm(x: Tensor, weight: Tensor) -> Tensor:
+    return x * (x.square().mean(-1, keepdim=True) + 1e-5).rsqrt() * weight
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (3, 7), (65, 16), (130, 100), (257, 192)])
+def test_rms_norm(dtype: torch.dtype, rows: int, width: int) -> None:
+    inputs = [draw(rows, width, dtype=dtype), draw(width)]
+    check(lambda x, w: kernels.rms_norm(x, w, 1e-5), exact_norm, inputs, dtype, 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(2, 5, 33), (64, 128)])
+def test_add_rms_norm(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    inputs = [draw(*shape, dtype=dtype), draw(*shape, dtype=dtype), draw(shape[-1])]
+    check(
+        lambda x, r, w: kernels.add_rms_norm(x, r, w, 1e-5),
+        lambda x, r, w: (exact_norm(x + r, w), x + r),
+        inputs,
+        dtype,
+        2,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_norm_of_extremes(dtype: torch.dtype) -> None:
+    x = torch.tensor([[0.0] * 20, [1e-20] * 20, [1e18] * 20, [1e-3] * 19 + [1e15]]).to(dtype)
+    got = kernels.rms_norm(x, torch.ones(20), 1e-5)
+    assert_near(got, exact_norm(x.double(), torch.ones(20).double()), dtype)
+    assert (
+        kernels.rms_norm(torch.full((1, 20), float("nan"), dtype=dtype), torch.ones(20), 1e-5).isnan().all()
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (5, 31), (33, 352)])
+def test_swiglu(dtype: torch.dtype, rows: int, width: int) -> None:
+    def exact(x: Tensor) -> Tensor:
+        return F.silu(x[..., :width]) * x[..., width:]
+
+    check(kernels.swiglu, exact, [draw(rows, 2 * width, dtype=dtype, scale=3)], dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_swiglu_of_extremes(dtype: torch.dtype) -> None:
+    gate = torch.tensor([-1e30, -200.0, -88.0, -0.0, 0.0, 88.0, 200.0, 1e30, float("nan"), float("inf")])
+    x = torch.cat([gate, torch.ones(10)]).to(dtype)[None].requires_grad_()
+    out = kernels.swiglu(x)
+    out.sum().backward()
+    assert_near(out[0, :8], F.silu(gate[:8].to(dtype).double()), dtype)
+    assert out[0, 8].isnan() and out[0, 9] == float("inf")
+    assert x.grad is not None and x.grad[0, :8].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [(13,), (8, 3, 1)])
+def test_linear(dtype: torch.dtype, sizes: tuple[int, ...]) -> None:
+    inputs = [draw(2, 9, 24, dtype=dtype), *(draw(n, 24) for n in sizes)]
+
+    def exact(x: Tensor, *weights: Tensor) -> Tensor:
+        return x @ torch.cat([w.to(dtype).double() for w in weights]).T
+
+    check(kernels.linear, exact, inputs, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_embedding(dtype: torch.dtype) -> None:
+    tokens, weight = torch.randint(0, 11, (3, 70)), draw(11, 37)
+    check(
+        lambda w: kernels.embedding(tokens, w, dtype),
+        lambda w: F.embedding(tokens, w),
+        [weight],
+        dtype,
+    )
+    with pytest.raises((IndexError, RuntimeError)):
+        kernels.embedding(torch.tensor([[11]]), weight, dtype)
+
+
+def document_starts(batch: int, length: int) -> Tensor:
+    """Random packed documents: where each position's document began."""
+    first = torch.rand(batch, length) < 0.08
+    first[:, 0] = True
+    return torch.where(first, torch.arange(length), 0).cummax(1).values
+
+
+def exact_turn(x: Tensor, cos: Tensor, sin: Tensor, positions: Tensor) -> Tensor:
+    c, s = (table.double()[positions].unsqueeze(2) for table in (cos, sin))
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * c - b * s, b * c + a * s], -1)
+
+
+def exact_attention(q: Tensor, k: Tensor, v: Tensor, starts: Tensor) -> Tensor:
+    groups, at = q.shape[2] // k.shape[2], torch.arange(q.shape[1])
+    k, v = k.repeat_interleave(groups, 2), v.repeat_interleave(groups, 2)
+    scores = torch.einsum("bthe,bshe->bhts", q, k) / q.shape[3] ** 0.5
+    seen = (at[None, None, :] <= at[None, :, None]) & (at[None, None, :] >= starts[:, :, None])
+    return torch.einsum("bhts,bshe->bthe", scores.masked_fill(~seen[:, None], -torch.inf).softmax(-1), v)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("batch", "length", "heads", "kv_heads", "width"),
+    [
+        (1, 1, 1, 1, 2),
+        (2, 31, 3, 1, 6),
+        (2, 33, 4, 2, 32),
+        (1, 130, 2, 2, 64),
+        (3, 65, 3, 3, 40),
+        (1, 97, 2, 1, 128),
+    ],
+)
+def test_attention(
+    dtype: torch.dtype, packed: bool, batch: int, length: int, heads: int, kv_heads: int, width: int
+) -> None:
+    starts = document_starts(batch, length) if packed else torch.zeros(batch, length, dtype=torch.long)
+    sizes = (heads, kv_heads, kv_heads)
+    inputs = [draw(batch, length, h, width, dtype=dtype) for h in sizes]
+    check(
+        lambda q, k, v: kernels.attention(q, k, v, starts if packed else None),
+        lambda q, k, v: exact_attention(q, k, v, starts),
+        inputs,
+        dtype,
+        2,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("given", [False, True])
+def test_rotary_attention(dtype: torch.dtype, given: bool) -> None:
+    batch, length, heads, kv_heads, width = 2, 70, 4, 2, 24
+    starts = document_starts(batch, length)
+    positions = torch.arange(length) - starts if given else torch.arange(length).expand(batch, -1)
+    tables = kernels.rotary_tables(length, width, 10_000.0)
+
+    def exact(qkv: Tensor) -> Tensor:
+        q, k, v = qkv.view(batch, length, -1, width).split((heads, kv_heads, kv_heads), 2)
+        q, k = (exact_turn(x, *tables, positions) for x in (q, k))
+        return exact_attention(q, k, v, starts).reshape(batch, length, -1)
+
+    def ours(qkv: Tensor) -> Tensor:
+        return kernels.rotary_attention(qkv, heads, kv_heads, *tables, positions if given else None, starts)
+
+    check(ours, exact, [draw(batch, length, (heads + 2 * kv_heads) * width, dtype=dtype)], dtype, 2)
+
+
+def test_rotary() -> None:
+    tables, positions = kernels.rotary_tables(50, 10, 10_000.0), torch.randint(0, 50, (2, 9))
+    check(
+        lambda q, k: kernels.rotary(q, k, *tables, positions),
+        lambda q, k: (exact_turn(q, *tables, positions), exact_turn(k, *tables, positions)),
+        [draw(2, 9, 3, 10), draw(2, 9, 1, 10)],
+        torch.float32,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_documents_never_meet(dtype: torch.dtype) -> None:
+    """What stands before a document's start changes nothing, not by one bit, NaN included."""
+    starts = torch.tensor([[0] * 40 + [40] * 50])
+    q, k, v = (torch.randn(1, 90, 2, 16).to(dtype) for _ in range(3))
+    before = kernels.attention(q, k, v, starts)
+    for x in (q, k):
+        x[:, :40] = 1e4
+    after = kernels.attention(q, k, v, starts)
+    assert torch.equal(before[:, 40:], after[:, 40:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_attention_of_large_scores(dtype: torch.dtype) -> None:
+    inputs = [draw(1, 40, 1, 16, dtype=dtype, scale=s) for s in (60.0, 60.0, 1.0)]
+    starts = torch.zeros(1, 40, dtype=torch.long)
+    with torch.no_grad():
+        got = kernels.attention(*inputs, starts)
+    assert_near(got, exact_attention(*(x.double() for x in inputs), starts), dtype, 20)
+
+
+def test_attention_continues_a_cache() -> None:
+    q, k, v = (torch.randn(2, 12, 2, 8) for _ in range(3))
+    whole = kernels.attention(q, k, v)
+    assert torch.allclose(kernels.attention(q[:, 9:], k, v), whole[:, 9:], atol=1e-5)
+
+
+def test_attention_refuses_impossible_places() -> None:
+    q = torch.randn(1, 4, 1, 8)
+    if kernels.describe()["path"] != "c":
+        pytest.skip("the PyTorch path indexes with PyTorch's own checks")
+    for starts in ([0, 2, 0, 0], [0, 0, -1, 0]):
+        with pytest.raises(InputError):
+            kernels.attention(q, q, q, torch.tensor([starts]))
+    with pytest.raises(InputError):
+        kernels.rotary_attention(torch.randn(1, 4, 24), 1, 1, *kernels.rotary_tables(3, 8, 1e4))
+
+
+def exact_loss(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, z_loss: float) -> Tensor:
+    logits = hidden @ weight.T
+    lse = logits.logsumexp(-1)
+    losses = lse - logits.gather(-1, targets.clamp(min=0)[:, None])[:, 0] + z_loss * lse.square()
+    return (losses * weights).sum()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "vocab", "width"), [(1, 2, 3), (77, 101, 24), (3000, 997, 16)])
+def test_linear_cross_entropy(dtype: torch.dtype, rows: int, vocab: int, width: int) -> None:
+    targets = torch.randint(0, vocab, (rows,))
+    weights = torch.rand(rows) * (torch.rand(rows) < 0.8)
+    weights[0] = 0.5
+    targets[weights == 0] = -100
+    hidden, weight = draw(rows, width, dtype=dtype), draw(vocab, width)
+    weight = weight.detach().to(dtype).float().requires_grad_()  # so that bf16 rounds the logits only
+    check(
+        lambda h, w: kernels.linear_cross_entropy(h, w, targets, weights, 0.01)[0],
+        lambda h, w: exact_loss(h, w, targets, weights.double(), 0.01),
+        [hidden, weight],
+        dtype,
+        2,
+    )
+    total = kernels.linear_cross_entropy(hidden, weight, targets, weights)[1]
+    assert total.item() == pytest.approx(weights.sum().item())
+
+
+def test_cross_entropy_ignores_negative_targets_without_weights() -> None:
+    hidden, weight = draw(6, 8), draw(10, 8)
+    targets = torch.tensor([1, -100, 3, -100, 9, 0])
+    loss, count = kernels.linear_cross_entropy(hidden, weight, targets)
+    assert count == 4
+    assert loss.item() == pytest.approx(
+        F.cross_entropy(hidden @ weight.T, targets, ignore_index=-100, reduction="sum").item(), rel=1e-5
+    )
+    loss, count = kernels.linear_cross_entropy(hidden, weight, torch.full((6,), -100))
+    loss.backward()
+    assert loss == 0 and count == 0 and hidden.grad is not None and not hidden.grad.any()
+
+
+def test_cross_entropy_of_extremes() -> None:
+    hidden = torch.tensor([[1e4, 0.0], [-1e4, 1.0], [0.0, 0.0]], requires_grad=True)
+    weight = torch.eye(2).repeat(9, 1).requires_grad_()
+    targets = torch.tensor([1, 0, 17])
+    check(
+        lambda h, w: kernels.linear_cross_entropy(h, w, targets)[0],
+        lambda h, w: exact_loss(h, w, targets, torch.ones(3).double(), 0.0),
+        [hidden, weight],
+        torch.float32,
+    )
+    bad = torch.full((1, 2), float("nan"))
+    assert kernels.linear_cross_entropy(bad, weight, targets[:1])[0].isnan()
+
+
+def test_cross_entropy_refuses_unknown_targets() -> None:
+    with pytest.raises((InputError, IndexError, RuntimeError)):
+        kernels.linear_cross_entropy(draw(2, 4), draw(5, 4), torch.tensor([1, 5]))[0].backward()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_token_logprobs(dtype: torch.dtype) -> None:
+    targets = torch.randint(0, 53, (90,))
+    weight = draw(53, 12).detach().to(dtype).float().requires_grad_()
+    check(
+        lambda h, w: kernels.token_logprobs(h, w, targets),
+        lambda h, w: (h @ w.T).log_softmax(-1).gather(-1, targets[:, None])[:, 0],
+        [draw(90, 12, dtype=dtype), weight],
+        dtype,
+        2,
+    )
+
+
+@pytest.mark.parametrize("count", [1, 31, 40_000])
+def test_adamw_against_torch(count: int) -> None:
+    ours, theirs = torch.randn(count), torch.nn.Parameter(torch.empty(count))
+    theirs.data.copy_(ours)
+    mean, square = torch.zeros(count), torch.zeros(count)
+    how = {"lr": 0.01, "eps": 1e-8, "weight_decay": 0.1}
+    optimiser = torch.optim.AdamW([theirs], betas=(0.9, 0.95), **how)
+    for step in range(1, 6):
+        grad = torch.randn(count)
+        theirs.grad = grad * 0.25
+        optimiser.step()
+        kernels.adamw_step(ours, grad, mean, square, step=step, beta1=0.9, beta2=0.95, grad_scale=0.25, **how)
+    assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 100_003])
+def test_square_norm(count: int) -> None:
+    x = torch.randn(count)
+    assert kernels.square_norm(x).item() == pytest.approx(x.double().square().sum().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(20, 50), (3, 64, 32), (128, 320)])
+def test_newton_schulz_keeps_directions(shape: tuple[int, ...]) -> None:
+    """Singular vectors stay, singular values (of some size) come near 1."""
+    x = torch.randn(shape, dtype=torch.float64)
+    x = x * torch.logspace(0, -1, x.shape[-1], dtype=torch.float64)
+    out = kernels.newton_schulz(x.float()).double()
+    u, _, vh = torch.linalg.svd(x, full_matrices=False)
+    inner = u.mT @ out @ vh.mT
+    values = inner.diagonal(dim1=-2, dim2=-1)
+    assert (values > 0.6).all() and (values < 1.3).all()
+    assert (inner - torch.diag_embed(values)).abs().max() < 0.01
+
+
+def test_newton_schulz_of_low_rank_and_zero() -> None:
+    low = torch.randn(96, 2) @ torch.randn(2, 200)
+    values = torch.linalg.svdvals(kernels.newton_schulz(low))
+    assert (values[:2] > 0.6).all() and values.max() < 1.3
+    assert not kernels.newton_schulz(torch.zeros(8, 4)).any()
+
+
+def one_step(dtype: torch.dtype) -> list[Tensor]:
+    """A small model's loss and gradients, through every kernel."""
+    torch.manual_seed(1)
+    tokens = torch.randint(0, 300, (4, 96))
+    shapes = {
+        "e": (300, 64),
+        "q": (64, 64),
+        "k": (32, 64),
+        "g": (96, 64),
+        "u": (96, 64),
+        "d": (64, 96),
+        "n": (64,),
+    }
+    p = {name: (torch.randn(shape) * 0.1).requires_grad_() for name, shape in shapes.items()}
+    x = kernels.embedding(tokens, p["e"], dtype)
+    qkv = kernels.linear(kernels.rms_norm(x, p["n"], 1e-5), p["q"], p["k"], p["k"])
+    a = kernels.rotary_attention(qkv, 4, 2, *kernels.rotary_tables(96, 16, 1e4), None, document_starts(4, 96))
+    h, x = kernels.add_rms_norm(kernels.linear(a, p["q"]), x, p["n"], 1e-5)
+    m = kernels.linear(kernels.swiglu(kernels.linear(h, p["g"], p["u"])), p["d"])
+    h, _ = kernels.add_rms_norm(m, x, p["n"], 1e-5)
+    loss, count = kernels.linear_cross_entropy(h.view(-1, 64), p["e"], tokens.view(-1), None, 1e-4)
+    (loss / count).backward()
+    return [loss.detach(), *(w.grad for w in p.values() if w.grad is not None)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_same_bits_every_time(dtype: torch.dtype) -> None:
+    first, second = one_step(dtype), one_step(dtype)
+    assert len(first) == 8
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+RUN_ALONE = """
+import sys, torch
+sys.path.insert(0, "tests/parity")
+from test_kernels import one_step
+from smolforge import kernels
+torch.save((kernels.describe(), one_step(torch.float32), one_step(torch.bfloat16)), sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "march"), [("torch", "native"), ("c", "native"), ("c", "x86-64-v3"), ("c", "x86-64-v4")]
+)
+def test_every_path_agrees(tmp_path, path: str, march: str) -> None:
+    """The PyTorch path and each instruction set this machine has give one result, to rounding."""
+    if march != "native" and "avx512f" not in _cpu_flags():
+        pytest.skip("this machine lacks the instructions")
+    if path == "c" and kernels.describe()["path"] != "c":
+        pytest.skip("no compiler here")
+    environment = {**os.environ, "SMOL_KERNELS": path, "SMOL_KERNELS_MARCH": march, "OMP_NUM_THREADS": "1"}
+    out = tmp_path / "out.pt"
+    subprocess.run([sys.executable, "-c", RUN_ALONE, str(out)], env=environment, check=True, timeout=300)
+    facts, single, half = torch.load(out)
+    assert facts["path"] == path
+    for dtype, results in zip(DTYPES, (single, half), strict=True):
+        for got, here in zip(results, one_step(dtype), strict=True):
+            assert_near(got, here.double(), dtype, 4)
+
+
+def _cpu_flags() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def test_no_compiler_is_said_once_and_works(tmp_path) -> None:
+    """Without a compiler the same program runs in plain PyTorch and says so."""
+    program = (
+        "import torch\nfrom smolforge import kernels\nx = torch.ones(2, 4)\n"
+        "kernels.swiglu(x)\nprint(kernels.swiglu(x).shape, kernels.describe()['path'])"
+    )
+    environment = {
+        **os.environ,
+        "SMOL_KERNELS": "auto",
+        "CC": "",
+        "PATH": str(tmp_path),
+        "SMOL_CACHE": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "torch.Size([2, 2]) torch" in done.stdout
+    assert done.stderr.count("no C compiler") == 1
