@@ -6,10 +6,11 @@ adds resource limits and a list of allowed system calls (seccomp) before it runs
 of JSON a program goes to stdout, after a first line that names the isolation in force.
 """
 
-# Loaded once, before the walls go up, so that programs find them without reading files.
-import bisect  # noqa: F401
+from __future__ import annotations
+
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import platform
@@ -20,6 +21,32 @@ import signal
 import struct
 import sys
 import time
+from typing import Any
+
+# Loaded once, before the walls go up, so that programs find them without reading files.
+LOADED_BEFOREHAND = [
+    "bisect",
+    "collections",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "io",
+    "itertools",
+    "math",
+    "operator",
+    "queue",
+    "re",
+    "statistics",
+    "string",
+    "textwrap",
+    "traceback",
+    "typing",
+]
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
@@ -28,7 +55,7 @@ ERROR_CHARACTERS = 300
 
 # System calls a program may make: memory, time, reading files, writing to what is already open.
 # Everything else (new files, sockets, processes, signals to others, tracing) fails with EPERM.
-ALLOWED_CALLS = {
+ALLOWED_CALLS: dict[str, Any] = {
     "x86_64": {
         "audit_arch": 0xC000003E,
         "openat": 257,
@@ -54,6 +81,8 @@ ALLOW, DENY, KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000  # 1 is EPERM
 
 def main():
     request = json.loads(sys.stdin.buffer.read())
+    for name in LOADED_BEFOREHAND:
+        importlib.import_module(name)
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
     isolation = ["limits"]
     if libc is not None:

@@ -1,0 +1,158 @@
+"""Preference pairs from a model's own answers: sample several, grade them, keep the best and the worst."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smolforge.align.conversations import Conversation, Message, prompt_ids
+from smolforge.align.rewards import can_reward, reward_answers
+from smolforge.evals.task import Item, Sampling
+from smolforge.model.generate import TorchLanguageModel
+from smolforge.model.transformer import Llama
+from smolforge.text.chat import pieces
+from smolforge.text.tokenizer import Tok
+
+QUESTIONS_AT_ONCE = 64
+OVERLAP_THRESHOLD = 0.8
+"""Overlap from which a free answer counts as right, so that no reference answer is put above it. Chosen, untested."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A conversation up to the answer, the rule that grades it, and the data's own answer."""
+
+    id: str
+    skill: str
+    messages: Sequence[Message]
+    tools: Sequence[Any]
+    item: Item
+    reference: str
+
+
+def choose_questions(
+    conversations: Sequence[Conversation], count: int, skills: Sequence[str], seed: int
+) -> list[Question]:
+    """`count` questions, the same for the same seed, taken from the skills in turn."""
+    by_skill: dict[str, list[Question]] = {}
+    for conversation in conversations:
+        question = as_question(conversation)
+        if question is not None and (not skills or question.skill in skills):
+            by_skill.setdefault(question.skill, []).append(question)
+    queues = [
+        sorted(by_skill[skill], key=lambda q: _rank(q, seed), reverse=True) for skill in sorted(by_skill)
+    ]
+    chosen: list[Question] = []
+    while len(chosen) < count and any(queues):
+        chosen += [queue.pop() for queue in queues if queue][: count - len(chosen)]
+    return chosen
+
+
+def _rank(question: Question, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}\n{question.skill}\n{question.id}".encode()).digest()
+
+
+def as_question(conversation: Conversation) -> Question | None:
+    """The question that a conversation's last answer answers; None when it does not end with one."""
+    messages = list(conversation.messages)
+    if len(messages) < 2 or messages[-1].get("role") != "assistant":
+        return None
+    reference = answer_text(messages[-1])
+    asked, item = messages[:-1], conversation.item
+    if item is not None and can_reward(item):
+        asked = list(item.messages)
+    elif reference.strip():
+        item = Item(
+            id=conversation.id, skill=conversation.skill, kind="overlap", messages=asked, answer=reference,
+            threshold=OVERLAP_THRESHOLD,
+        )  # fmt: skip
+    else:
+        return None
+    return Question(conversation.id, conversation.skill, asked, conversation.tools, item, reference)
+
+
+def answer_text(message: Message) -> str:
+    """An assistant's turn as the text a model would write, its calls included."""
+    return "".join(piece.text for piece in pieces([message]) if piece.learn).removesuffix("<|im_end|>")
+
+
+class Sampler:
+    """Asks a model and ranks its answers; counts how many were right."""
+
+    def __init__(
+        self,
+        model: Llama,
+        tok: Tok,
+        *,
+        answers: int,
+        temperature: float,
+        max_new_tokens: int,
+        min_margin: float,
+        use_reference: bool,
+        seed: int,
+        workers: int,
+    ) -> None:
+        self._reader = TorchLanguageModel(model)
+        self._tok = tok
+        self._answers = answers
+        self._temperature = temperature
+        self._max_new_tokens = max_new_tokens
+        self._min_margin = min_margin
+        self._use_reference = use_reference
+        self._seed = seed
+        self._workers = workers
+        self.sampled = 0
+        self.right = 0
+
+    def pairs(self, questions: Sequence[Question], watch: Callable[[int, int], None]) -> list[dict[str, Any]]:
+        """At most one pair a question, as lines of `pairs.jsonl`."""
+        found = []
+        for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+            part = questions[start : start + QUESTIONS_AT_ONCE]
+            for question, texts, worth in zip(part, *self._ask(part, start), strict=True):
+                pair = self._pair(question, texts, worth)
+                if pair is not None:
+                    found.append(pair)
+            watch(start + len(part), len(questions))
+        return found
+
+    def _ask(self, questions: Sequence[Question], start: int) -> tuple[list[list[str]], list[list[float]]]:
+        prompts = [
+            prompt_ids(self._tok, q.messages, q.tools) for q in questions for _ in range(self._answers)
+        ]
+        how = Sampling(
+            max_new_tokens=self._max_new_tokens, temperature=self._temperature, seed=self._seed + start
+        )
+        ids = self._reader.generate(prompts, how, (self._tok.im_end_id, self._tok.eot_id))
+        texts = [self._tok.decode(answer).strip() for answer in ids]
+        ended = [len(answer) < self._max_new_tokens for answer in ids]
+        items = [q.item for q in questions for _ in range(self._answers)]
+        worth = reward_answers(items, texts, ended, workers=self._workers)
+        self.sampled += len(worth)
+        self.right += sum(value == 1.0 for value in worth)
+        n = self._answers
+        return (
+            [texts[i : i + n] for i in range(0, len(texts), n)],
+            [worth[i : i + n] for i in range(0, len(worth), n)],
+        )
+
+    def _pair(
+        self, question: Question, texts: Sequence[str], worth: Sequence[float]
+    ) -> dict[str, Any] | None:
+        ranked = sorted(zip(worth, texts, strict=True), key=lambda one: (one[0], one[1]))
+        (low, rejected), (high, chosen) = ranked[0], ranked[-1]
+        if high < 1.0 and self._use_reference and question.reference.strip():
+            high, chosen = 1.0, question.reference
+        if high - low < self._min_margin or chosen == rejected or not rejected:
+            return None
+        pair = {
+            "id": question.id,
+            "skill": question.skill,
+            "messages": list(question.messages),
+            "chosen": chosen,
+            "rejected": rejected,
+            "margin": round(high - low, 4),
+        }
+        return {**pair, "tools": list(question.tools)} if question.tools else pair

@@ -1,0 +1,366 @@
+"""Stages of tuning: instruction tuning, preference pairs, preference optimisation, reinforcement learning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from smolforge.artifacts import ChatData, Checkpoint, Facts, PreferenceData, Tokenizer
+from smolforge.config import config
+from smolforge.errors import ConfigError, InputError
+from smolforge.stage import Job, stage
+from smolforge.train.config import OptimConfig, ScheduleConfig
+
+if TYPE_CHECKING:
+    from smolforge.align.tuning import Course
+    from smolforge.model.transformer import Llama
+    from smolforge.text.tokenizer import Tok
+
+Compute = Literal["auto", "float32", "bfloat16"]
+
+# A third of the pre-training peak: what SmolLM2-135M and 360M did (1e-3 after 3e-3).
+SFT_OPTIM = OptimConfig(kind="muon", lr=0.007, embedding_lr=0.0017, norm_lr=0.0017)
+DPO_OPTIM = OptimConfig(
+    kind="adamw", lr=3e-5, embedding_lr=3e-5, norm_lr=3e-5, weight_decay=0.0, skip_deviations=0.0
+)
+GRPO_OPTIM = OptimConfig(
+    kind="adamw", lr=5e-5, embedding_lr=5e-5, norm_lr=5e-5, weight_decay=0.0, skip_deviations=0.0
+)
+
+
+@config
+class SftConfig:
+    """Instruction tuning. Source of epochs and schedule: SmolLM2, arXiv:2502.02737, section 5.
+
+    length        positions a row; longer conversations lose their end
+    batch_tokens  positions a step; rounded down to whole rows
+    skills        which skills of the data; empty means all
+    """
+
+    epochs: int = 2
+    length: int = 512
+    batch_tokens: int = 8192
+    skills: tuple[str, ...] = ()
+    optim: OptimConfig = SFT_OPTIM
+    schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_share=0.1, floor=0.0)
+    compute: Compute = "auto"
+    seed: int = 0
+    save_every_steps: int = 50
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "epochs", "length", "batch_tokens", "save_every_steps")
+
+
+@config
+class SamplePairsConfig:
+    """Preference pairs from the model's own answers.
+
+    prompts        how many questions, spread evenly over the skills
+    answers        answers sampled for each
+    min_margin     least difference in credit between the chosen and the rejected answer
+    use_reference  where no sampled answer is right, the conversation's own answer is the chosen one
+    """
+
+    prompts: int = 400
+    answers: int = 6
+    temperature: float = 1.0
+    max_new_tokens: int = 96
+    min_margin: float = 0.2
+    use_reference: bool = True
+    skills: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "prompts", "max_new_tokens")
+        if self.answers < 2:
+            raise ConfigError(f"`answers` is {self.answers}", fix="a pair needs at least 2")
+
+
+@config
+class DpoConfig:
+    """Preference optimisation. Source of beta: SmolLM2, arXiv:2502.02737, section 5.3.
+
+    by_length   compare log-probabilities a token, not whole answers
+    nll_weight  weight of the chosen answer's own loss, which keeps it likely
+    smoothing   share of pairs that may be ranked the wrong way round
+    """
+
+    beta: float = 0.5
+    epochs: int = 2
+    length: int = 512
+    pairs_per_step: int = 16
+    by_length: bool = False
+    nll_weight: float = 0.1
+    smoothing: float = 0.0
+    optim: OptimConfig = DPO_OPTIM
+    schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_share=0.1, floor=0.0)
+    compute: Compute = "auto"
+    seed: int = 0
+    save_every_steps: int = 20
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "epochs", "length", "pairs_per_step", "save_every_steps")
+        if self.beta <= 0 or not 0 <= self.smoothing < 0.5 or self.nll_weight < 0:
+            raise ConfigError("`beta` must be above 0, `smoothing` below one half, `nll_weight` not below 0")
+
+
+@config
+class GrpoConfig:
+    """Reinforcement learning with rewards that a program checks.
+
+    questions, group  questions a round, answers sampled for each
+    updates           optimiser steps from one round
+    partial           share of its credit that a wrong answer earns
+    kl_weight         weight of the divergence from the starting model; 0 does without it
+    by_answer         every answer weighs the same; else every token does
+    by_deviation      divide advantages by their group's deviation
+    """
+
+    rounds: int = 40
+    questions: int = 16
+    group: int = 8
+    updates: int = 1
+    max_new_tokens: int = 64
+    length: int = 512
+    temperature: float = 1.0
+    partial: float = 0.5
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    kl_weight: float = 0.0
+    by_answer: bool = False
+    by_deviation: bool = True
+    skills: tuple[str, ...] = ()
+    optim: OptimConfig = GRPO_OPTIM
+    schedule: ScheduleConfig = ScheduleConfig(kind="linear", warmup_share=0.1, floor=0.1)
+    compute: Compute = "auto"
+    seed: int = 0
+    save_every_steps: int = 5
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "rounds", "questions", "updates", "max_new_tokens", "length", "save_every_steps")
+        if self.group < 2 or self.temperature <= 0:
+            raise ConfigError(
+                "`group` must be at least 2 and `temperature` above 0", fix="answers must differ"
+            )
+
+
+def _at_least_one(cfg: Any, *names: str) -> None:
+    for name in names:
+        if getattr(cfg, name) < 1:
+            raise ConfigError(f"`{name}` is {getattr(cfg, name)}", fix="use 1 or more")
+
+
+@stage(makes=Checkpoint, version=1)
+def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, data: ChatData) -> Facts:
+    """Tune a model on conversations; the loss counts the assistant's words only.
+
+    Writes  config.json, model.safetensors, losses.jsonl
+    Facts   parameters, tokens, loss, flops; conversations used and left out
+    Raises  InputError for a conversation that cannot be read, StageError when training breaks
+    """
+    from smolforge.align.conversations import conversation_example, read_conversations
+    from smolforge.data.batches import ExampleBatches
+    from smolforge.train.loop import next_token_loss
+
+    tok, model = _load(cfg.compute, job, init, tokenizer)
+    chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
+    examples = [conversation_example(tok, conversation) for conversation in chosen]
+    length = min(cfg.length, model.config.max_position_embeddings)
+    rows = max(1, cfg.batch_tokens // length)
+    batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
+    course = _course(cfg, model, batches, next_token_loss(cfg.optim.z_loss), batches.count_batches())
+    facts = _tune(job, tok, course, init, length)
+    return {**facts, "conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
+
+
+@stage(makes=PreferenceData, version=1)
+def sample_pairs(
+    cfg: SamplePairsConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, data: ChatData
+) -> Facts:
+    """Let a tuned model answer training questions several times, and rank what it said.
+
+    Questions with an `item` are ranked by its rule, others by word overlap with the data's own answer.
+
+    Writes  pairs.jsonl
+    Facts   pairs; prompts asked; share of sampled answers that were right
+    Raises  InputError when no question has an answer to compare with
+    """
+    from smolforge.align.conversations import read_conversations
+    from smolforge.align.preferences import Sampler, choose_questions
+
+    tok, network = _load("float32", job, model, tokenizer)
+    questions = choose_questions(read_conversations(data.path), cfg.prompts, cfg.skills, cfg.seed)
+    if not questions:
+        raise InputError("no conversation ends with an answer to compare with", where="conversations.jsonl")
+    sampler = Sampler(
+        network,
+        tok,
+        answers=cfg.answers,
+        temperature=cfg.temperature,
+        max_new_tokens=cfg.max_new_tokens,
+        min_margin=cfg.min_margin,
+        use_reference=cfg.use_reference,
+        seed=cfg.seed,
+        workers=job.threads,
+    )
+    found = sampler.pairs(questions, lambda done, total: job.log.progress(done, total, "questions"))
+    with (job.out / "pairs.jsonl").open("w", encoding="utf-8", errors="replace") as out:
+        for pair in found:
+            out.write(json.dumps(pair, ensure_ascii=False) + "\n")
+    right = round(sampler.right / max(1, sampler.sampled), 6)
+    return {"pairs": len(found), "prompts": len(questions), "share_right": right}
+
+
+@stage(makes=Checkpoint, version=1)
+def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pairs: PreferenceData) -> Facts:
+    """Tune a model to prefer the chosen answers of pairs, held near where it started.
+
+    Writes  config.json, model.safetensors, losses.jsonl
+    Facts   parameters, tokens, loss, flops; pairs used and left out; accuracy, the share of pairs that
+            the model ends up ranking as given (over the last steps)
+    Raises  InputError for a pair that cannot be read, StageError when training breaks
+    """
+    from smolforge.align import conversations
+    from smolforge.align.dpo import PairBatches, TokenPair, dpo_loss, usable_pairs, with_reference
+    from smolforge.align.tuning import MICRO_TOKENS
+
+    tok, model = _load(cfg.compute, job, init, tokenizer)
+    length = min(cfg.length, model.config.max_position_embeddings)
+    made = []
+    for pair in conversations.read_pairs(pairs.path):
+        prompt = conversations.prompt_ids(tok, pair.messages, pair.tools)
+        chosen, rejected = (conversations.answer_ids(tok, text) for text in (pair.chosen, pair.rejected))
+        made.append(
+            TokenPair(
+                conversations.answer_example(tok, prompt, chosen),
+                conversations.answer_example(tok, prompt, rejected),
+            )
+        )
+    kept = usable_pairs(made, length)
+    ready = with_reference(
+        model, kept, length=length, rows=max(1, cfg.pairs_per_step), micro_tokens=MICRO_TOKENS
+    )
+    batches = PairBatches(
+        ready, length=length, pairs_per_step=cfg.pairs_per_step, seed=cfg.seed, epochs=cfg.epochs
+    )
+    loss = dpo_loss(cfg.beta, by_length=cfg.by_length, nll_weight=cfg.nll_weight, smoothing=cfg.smoothing)
+    course = _course(cfg, model, batches, loss, batches.count_batches())
+    facts = _tune(job, tok, course, init, length)
+    return {**facts, "pairs": len(kept), "left_out": len(made) - len(kept)}
+
+
+@stage(makes=Checkpoint, version=1)
+def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, data: ChatData) -> Facts:
+    """Let a model try questions whose answers a program can check, and make what worked more likely.
+
+    Writes  config.json, model.safetensors, losses.jsonl (with the mean reward of each step)
+    Facts   parameters, tokens, loss, flops; questions; reward, the mean over the last steps
+    Raises  InputError when no conversation carries a checkable item, StageError when training breaks
+    """
+    from smolforge.align import conversations
+    from smolforge.align.grpo import Rollout, RolloutBatches, grpo_loss
+    from smolforge.align.rewards import can_reward, reward_answers
+    from smolforge.model.weights import load_model
+
+    tok, model = _load(cfg.compute, job, init, tokenizer)
+    length = min(cfg.length, model.config.max_position_embeddings)
+    asked = [
+        c.item
+        for c in conversations.read_conversations(data.path)
+        if c.item is not None and can_reward(c.item) and (not cfg.skills or c.skill in cfg.skills)
+    ]
+    prompts = [conversations.prompt_ids(tok, item.messages, item.tools) for item in asked]
+    fits = [i for i, prompt in enumerate(prompts) if len(prompt) + cfg.max_new_tokens <= length]
+
+    def judge(questions: Any, answers: Any, ended: Any) -> list[float]:
+        items = [asked[fits[q]] for q in questions]
+        texts = [tok.decode(ids) for ids in answers]
+        return reward_answers(items, texts, ended, partial=cfg.partial, workers=job.threads)
+
+    reference = load_model(init.path, compute=model.compute).to(job.device) if cfg.kl_weight else None
+    how = Rollout(
+        questions=cfg.questions,
+        group=cfg.group,
+        max_new_tokens=cfg.max_new_tokens,
+        length=length,
+        temperature=cfg.temperature,
+        updates=cfg.updates,
+        by_deviation=cfg.by_deviation,
+        seed=cfg.seed,
+    )
+    batches = RolloutBatches(
+        model,
+        reference,
+        [prompts[i] for i in fits],
+        judge,
+        how,
+        stop=(tok.im_end_id, tok.eot_id),
+        end_id=tok.im_end_id,
+        rounds=cfg.rounds,
+    )
+    loss = grpo_loss(
+        clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight, by_answer=cfg.by_answer
+    )
+    course = _course(cfg, model, batches, loss, batches.count_batches(), lambda: {"reward": batches.reward})
+    facts = _tune(job, tok, course, init, length)
+    return {**facts, "questions": len(fits)}
+
+
+def _load(compute: Compute, job: Job, init: Checkpoint, tokenizer: Tokenizer) -> tuple[Tok, Llama]:
+    import torch
+
+    from smolforge.model.weights import load_model
+    from smolforge.text.tokenizer import load_tokenizer
+    from smolforge.train.precision import compute_dtype
+
+    torch.set_num_threads(job.threads)
+    tok = load_tokenizer(tokenizer.path)
+    model = load_model(init.path, compute=compute_dtype(compute, job.device)).to(job.device)
+    if tok.vocab_size != model.config.vocab_size:
+        raise ConfigError(
+            f"the model has {model.config.vocab_size} tokens, the tokenizer {tok.vocab_size}",
+            fix="give the model the tokenizer it was trained with",
+        )
+    return tok, model
+
+
+def _course(
+    cfg: SftConfig | DpoConfig | GrpoConfig,
+    model: Llama,
+    batches: Any,
+    loss: Any,
+    steps: int,
+    extra: Callable[[], dict[str, float]] | None = None,
+) -> Course:
+    from smolforge.align.tuning import Course
+    from smolforge.train.schedule import over_steps
+
+    return Course(
+        model=model,
+        optim=cfg.optim,
+        batches=batches,
+        loss=loss,
+        schedule=over_steps(cfg.schedule, steps),
+        steps=steps,
+        save_every_steps=cfg.save_every_steps,
+        extra_figures=extra,
+    )
+
+
+def _tune(job: Job, tok: Tok, course: Course, init: Checkpoint, length: int) -> Facts:
+    """Train, write the model for chat (its end is `<|im_end|>`), and give the facts."""
+    from smolforge.align.tuning import tune
+    from smolforge.model.weights import save_model
+
+    done = tune(course, job.work, progress=job.log.progress, event=job.log.event, say=job.log.say)
+    save_model(job.out, course.model, bos=tok.eot_id, eos=tok.im_end_id, pad=tok.eot_id)
+    (job.out / "losses.jsonl").write_bytes(done.losses.read_bytes())
+    shape = course.model.config
+    before = init.facts.get("tokens", 0)
+    facts: dict[str, int | float | str] = {
+        "parameters": shape.parameters,
+        "tokens": (before if isinstance(before, int) else 0) + done.tokens,
+        "flops": done.tokens * shape.flops_per_token(length),
+    }
+    return facts | done.last_means

@@ -1,0 +1,404 @@
+"""Tuning: what is learned, that it is learned, and that a killed run ends as an uninterrupted one."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from smolforge.align.conversations import (
+    Conversation,
+    answer_example,
+    answer_ids,
+    conversation_example,
+    read_conversations,
+    read_pairs,
+)
+from smolforge.align.dpo import PairBatches, TokenPair, usable_pairs
+from smolforge.align.grpo import group_advantages
+from smolforge.align.preferences import as_question, choose_questions
+from smolforge.align.rewards import reward_answers
+from smolforge.align.rows import rows_of
+from smolforge.align.stages import (
+    DpoConfig,
+    GrpoConfig,
+    SamplePairsConfig,
+    SftConfig,
+    dpo,
+    grpo,
+    sample_pairs,
+    sft,
+)
+from smolforge.artifacts import ChatData, Checkpoint, PreferenceData, Tokenizer
+from smolforge.data.batches import Example, ExampleBatches
+from smolforge.errors import ConfigError, InputError
+from smolforge.evals.task import Item
+from smolforge.log import Log
+from smolforge.model.config import ModelConfig
+from smolforge.model.generate import TorchLanguageModel
+from smolforge.model.transformer import Llama
+from smolforge.model.weights import load_model, save_model
+from smolforge.stage import Job
+from smolforge.text import tokenizer
+from smolforge.text.chat import render
+from smolforge.train.config import OptimConfig
+
+WORDS = ["cat", "dog", "sun", "sea", "hat", "tree", "milk", "bird"]
+
+
+def ask(word):
+    return [{"role": "user", "content": f"Say {word}"}]
+
+
+def talk(word, number, **more):
+    item = {"id": f"i{number}", "skill": "say", "kind": "exact", "messages": ask(word), "answer": word}
+    messages = [*ask(word), {"role": "assistant", "content": word}]
+    return {"id": f"c{number}", "skill": "say", "messages": messages, "item": {**item, **more}}
+
+
+def write(file, rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A tokenizer, an untrained model, eight conversations and eight pairs."""
+    root = tmp_path_factory.mktemp("world")
+    for name in ("model", "tokenizer", "data", "pairs"):
+        (root / name).mkdir()
+    trained = tokenizer.train([" ".join(WORDS) + " Say user assistant\n"] * 50, 300)
+    tokenizer.save(trained, root / "tokenizer")
+    network = Llama(
+        ModelConfig(
+            vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=16, max_position_embeddings=64,
+        )
+    )  # fmt: skip
+    network.initialise(0)
+    save_model(root / "model", network)
+    write(root / "data" / "conversations.jsonl", [talk(word, i) for i, word in enumerate(WORDS * 4)])
+    pairs = [
+        {"id": str(i), "skill": "say", "messages": ask(word), "chosen": word, "rejected": WORDS[i - 1]}
+        for i, word in enumerate(WORDS)
+    ]
+    write(root / "pairs" / "pairs.jsonl", pairs)
+    return {
+        "init": Checkpoint(root / "model", "k", "d", {"tokens": 100}),
+        "tokenizer": Tokenizer(root / "tokenizer", "k", "d"),
+        "data": ChatData(root / "data", "k", "d"),
+        "pairs": PreferenceData(root / "pairs", "k", "d"),
+        "tok": tokenizer.load_tokenizer(root / "tokenizer"),
+    }
+
+
+@pytest.fixture(scope="module")
+def tuned(world, tmp_path_factory):
+    """The model after enough instruction tuning to say most words."""
+    job = job_in(tmp_path_factory.mktemp("tuned"))
+    cfg = SftConfig(
+        epochs=40, length=64, batch_tokens=128, optim=OptimConfig(kind="adamw", lr=5e-3), compute="float32"
+    )
+    facts = sft(cfg, job, **inputs(world, "init", "tokenizer", "data"))
+    return Checkpoint(job.out, "k", "d", facts)
+
+
+def inputs(world, *names):
+    return {name: world[name] for name in names}
+
+
+def job_in(folder, log=None):
+    for name in ("out", "work"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return Job(out=folder / "out", work=folder / "work", log=log or Log(), threads=1)
+
+
+# -- what is learned -----------------------------------------------------------------------------------
+
+
+def test_the_mask_covers_the_assistants_words_and_the_end_of_its_turn(world):
+    tok = world["tok"]
+    call = {"name": "f", "arguments": {"a": 1}}
+    messages = [
+        {"role": "system", "content": "be kind"},
+        {"role": "user", "content": "Say cat <|im_end|>"},
+        {"role": "assistant", "content": "cat"},
+        {"role": "user", "content": "call"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "3"},
+        {"role": "assistant", "content": "sun"},
+    ]
+    example = conversation_example(tok, Conversation("1", "s", messages, tools=[{"name": "f"}]))
+    assert tok.decode(example.tokens) == render(messages, [{"name": "f"}])
+    said = tok.decode(example.tokens[example.weights > 0])
+    assert (
+        said
+        == 'cat<|im_end|><tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call><|im_end|>sun<|im_end|>'
+    )
+
+
+def test_answers_cannot_close_their_own_turn(world):
+    tok = world["tok"]
+    ids = answer_ids(tok, 'a<|im_end|><tool_call>{"name": "f"}</tool_call>')
+    assert tok.im_end_id not in ids
+    assert [i for i in ids if i in tok.specials.values()] == [
+        tok.specials["<tool_call>"],
+        tok.specials["</tool_call>"],
+    ]
+    assert tok.decode(ids) == 'a<|im_end|><tool_call>{"name": "f"}</tool_call>'
+
+
+def test_packed_conversations_do_not_see_each_other(world):
+    tok = world["tok"]
+    network = load_model(world["init"].path)
+    examples = [
+        conversation_example(tok, Conversation("1", "s", [*ask(w), {"role": "assistant", "content": w}]))
+        for w in WORDS[:3]
+    ]
+    packed = ExampleBatches(examples, length=64, rows=1, seed=0).next()
+    alone = rows_of(examples, 64)
+    with torch.no_grad():
+        hidden = network.hidden(torch.from_numpy(packed.tokens_BT), torch.from_numpy(packed.starts_BT))[0]
+        apart = network.hidden(torch.from_numpy(alone.tokens_BT), torch.from_numpy(alone.starts_BT))
+    seen = 0
+    for row, example in enumerate(examples):
+        size = len(example.tokens) - 1
+        for start in range(65 - size):
+            if (packed.tokens_BT[0, start : start + size] == example.tokens[:-1]).all():
+                assert torch.allclose(hidden[start : start + size], apart[row, :size], atol=1e-5)
+                seen += 1
+    assert seen == 3
+
+
+def test_rows_keep_every_target_and_pad_alone():
+    examples = [
+        Example(np.arange(5, 10), np.array([0, 0, 1, 1, 1.0])),
+        Example(np.arange(3), np.array([0, 1, 1.0])),
+    ]
+    batch = rows_of(examples, 64)
+    assert batch.tokens_BT.shape == (2, 16)
+    assert batch.tokens_BT[0, :4].tolist() == [5, 6, 7, 8] and batch.targets_BT[0, :4].tolist() == [
+        6,
+        7,
+        8,
+        9,
+    ]
+    assert batch.weights_BT.sum(1).tolist() == [3, 2]
+    assert batch.starts_BT[1, :4].tolist() == [0, 0, 2, 3]
+    assert rows_of(examples, 2).targets_BT.tolist() == [[6, 7], [1, 2]]
+
+
+def test_pairs_without_a_difference_are_left_out():
+    def one(*tokens):
+        return Example(np.array([9, *tokens]), np.array([0, *[1.0] * len(tokens)]))
+
+    pairs = [
+        TokenPair(one(1, 2), one(1, 3)),
+        TokenPair(one(1, 2), one(1, 2)),
+        TokenPair(one(1, 2, 3), one(1, 2, 4)),
+    ]
+    assert usable_pairs(pairs, length=8) == [pairs[0], pairs[2]]
+    assert usable_pairs(pairs, length=2) == [pairs[0]]
+
+
+def test_every_pair_comes_once_an_epoch_and_a_restored_source_goes_on():
+    def one(token, size):
+        return Example(np.array([0, *[token] * size]), np.ones(size + 1))
+
+    pairs = [TokenPair(one(i, 1 + i % 5), one(i, 2)) for i in range(1, 24)]
+    source = PairBatches(pairs, length=32, pairs_per_step=4, seed=1, epochs=2)
+    batches, states = [], []
+    while (batch := source.next()) is not None:
+        batches.append(batch)
+        states.append(source.state())
+    assert len(batches) == source.count_batches() == 12
+    for epoch in (batches[:6], batches[6:]):
+        assert sorted(t for b in epoch for t in b.targets_BT[0::2, 0]) == list(range(1, 24))
+    again = PairBatches(pairs, length=32, pairs_per_step=4, seed=1, epochs=2)
+    again.restore(json.loads(json.dumps(states[4])))
+    assert (again.next().tokens_BT == batches[5].tokens_BT).all()
+
+
+def test_advantages_sum_to_nothing_in_every_group():
+    rewards = np.array([1.0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1])
+    advantages = group_advantages(rewards, 4)
+    assert np.allclose(advantages.reshape(3, 4).sum(1), 0)
+    assert (advantages[4:8] == 0).all()
+    assert advantages[0] == pytest.approx(0.75 / (0.5 + 1e-4))  # deviation of (1, 0, 0, 0) with n - 1
+    assert group_advantages(rewards, 4, by_deviation=False)[0] == 0.75
+
+
+def test_rewards_grade_and_ask_for_an_end():
+    item = Item(
+        id="1",
+        skill="s",
+        kind="checks",
+        messages=[],
+        checks=[{"name": "no_commas"}, {"name": "max_words", "args": {"count": 1}}],
+    )
+    assert reward_answers([item] * 4, ["one", "one two", "one", "a, b"], [True, True, False, True]) == [
+        1,
+        0.25,
+        0,
+        0,
+    ]
+
+
+# -- the stages ----------------------------------------------------------------------------------------
+
+
+def test_instruction_tuning_teaches_the_answers(world, tuned):
+    tok = world["tok"]
+    assert tuned.facts["conversations"] == 32 and tuned.facts["left_out"] == 0
+    assert tuned.facts["tokens"] > 100
+    model = TorchLanguageModel(load_model(tuned.path))
+    from smolforge.evals.score import evaluate
+
+    items = [
+        Item(id=w, skill="say", kind="exact", messages=ask(w), answer=w, max_new_tokens=8) for w in WORDS
+    ]
+    scores, _ = evaluate(model, tok, items, form="chat")
+    assert scores[0].value >= 0.75
+    assert json.loads((tuned.path / "config.json").read_text())["eos_token_id"] == tok.im_end_id
+
+
+def test_pairs_are_ranked_by_the_items(world, tuned, tmp_path):
+    job = job_in(tmp_path)
+    cfg = SamplePairsConfig(prompts=16, answers=6, temperature=3.0, max_new_tokens=8)
+    facts = sample_pairs(cfg, job, model=tuned, **inputs(world, "tokenizer", "data"))
+    pairs = read_pairs(job.out)
+    assert facts["pairs"] == len(pairs) > 4
+    for pair in pairs:
+        word = pair.messages[-1]["content"].removeprefix("Say ")
+        assert pair.chosen.strip().lower() == word
+        assert pair.rejected.strip().lower() != word
+        assert pair.margin >= 0.2
+    again = job_in(tmp_path / "again")
+    sample_pairs(cfg, again, model=tuned, **inputs(world, "tokenizer", "data"))
+    assert (again.out / "pairs.jsonl").read_bytes() == (job.out / "pairs.jsonl").read_bytes()
+
+
+def test_preference_optimisation_learns_the_ranking(world, tuned, tmp_path):
+    job = job_in(tmp_path)
+    cfg = DpoConfig(
+        epochs=20, length=64, pairs_per_step=4, compute="float32", optim=OptimConfig(kind="adamw", lr=1e-3)
+    )
+    facts = dpo(cfg, job, init=tuned, **inputs(world, "tokenizer", "pairs"))
+    lines = [json.loads(line) for line in (job.out / "losses.jsonl").read_text().splitlines()]
+    assert facts["pairs"] == 8 and len(lines) == 40
+    assert lines[0]["margin"] == pytest.approx(0, abs=1e-3)  # at the start the model is its own reference
+    assert facts["accuracy"] == 1.0 and facts["margin"] > 0.5
+
+
+def test_reinforcement_raises_the_reward(world, tuned, tmp_path):
+    """The reward asks for a letter that the conversations did not teach to prefer."""
+    (tmp_path / "data").mkdir()
+    rule = {"kind": "checks", "checks": [{"name": "min_letter", "args": {"letter": "a", "count": 1}}]}
+    write(tmp_path / "data" / "conversations.jsonl", [talk(word, i, **rule) for i, word in enumerate(WORDS)])
+    cfg = GrpoConfig(
+        rounds=30, questions=8, group=8, max_new_tokens=6, length=64, temperature=1.5, compute="float32",
+        optim=OptimConfig(kind="adamw", lr=3e-3, embedding_lr=3e-3, norm_lr=3e-3, skip_deviations=0.0),
+    )  # fmt: skip
+    job = job_in(tmp_path)
+    facts = grpo(
+        cfg, job, init=tuned, tokenizer=world["tokenizer"], data=ChatData(tmp_path / "data", "k", "d")
+    )
+    rewards = [json.loads(line)["reward"] for line in (job.out / "losses.jsonl").read_text().splitlines()]
+    assert np.mean(rewards[-5:]) > np.mean(rewards[:3]) + 0.2
+    assert facts["reward"] == pytest.approx(np.mean(rewards[-5:]), abs=1e-5)
+
+
+class StopAt(Log):
+    """A log that stands for a kill: it raises when a given number of steps has been shown."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def progress(self, done, total, unit, note=""):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "grpo"])
+def test_a_killed_run_ends_as_an_uninterrupted_one(world, tuned, tmp_path, kind):
+    optim = OptimConfig(kind="adamw", lr=1e-3, skip_deviations=0.0)
+    stage, cfg, names = {
+        "sft": (sft, SftConfig(epochs=3, length=64, batch_tokens=128, optim=optim, save_every_steps=2, compute="float32"), ("tokenizer", "data")),
+        "dpo": (dpo, DpoConfig(epochs=3, length=64, pairs_per_step=2, optim=optim, save_every_steps=2, compute="float32"), ("tokenizer", "pairs")),
+        "grpo": (grpo, GrpoConfig(rounds=4, questions=4, group=4, updates=2, max_new_tokens=6, length=64, optim=optim, kl_weight=0.05, temperature=2.0, save_every_steps=3, compute="float32"), ("tokenizer", "data")),
+    }[kind]  # fmt: skip
+    whole = job_in(tmp_path / "whole")
+    facts = stage(cfg, whole, init=tuned, **inputs(world, *names))
+    for steps in (1, 4, 3):
+        with pytest.raises(KeyboardInterrupt):
+            stage(cfg, job_in(tmp_path / "cut", StopAt(steps)), init=tuned, **inputs(world, *names))
+    cut = job_in(tmp_path / "cut")
+    assert stage(cfg, cut, init=tuned, **inputs(world, *names)) == facts
+    for name in ("model.safetensors", "config.json", "losses.jsonl"):
+        assert (cut.out / name).read_bytes() == (whole.out / name).read_bytes()
+
+
+def test_a_round_without_a_difference_moves_nothing(world, tmp_path):
+    hopeless = tmp_path / "data"
+    hopeless.mkdir()
+    write(
+        hopeless / "conversations.jsonl", [talk(word, i, answer="never said") for i, word in enumerate(WORDS)]
+    )
+    cfg = GrpoConfig(rounds=2, questions=4, group=2, max_new_tokens=4, length=64, compute="float32")
+    job = job_in(tmp_path)
+    grpo(cfg, job, init=world["init"], tokenizer=world["tokenizer"], data=ChatData(hopeless, "k", "d"))
+    before, after = load_model(world["init"].path), load_model(job.out)
+    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
+
+
+# -- what cannot be used -------------------------------------------------------------------------------
+
+
+def test_questions_are_spread_over_skills_and_need_an_answer():
+    talks = [
+        Conversation(str(i), "ab"[i % 4 == 0], [*ask("cat"), {"role": "assistant", "content": "cat"}])
+        for i in range(40)
+    ]
+    chosen = choose_questions(talks, 10, (), seed=0)
+    assert sorted(q.skill for q in chosen) == ["a"] * 5 + ["b"] * 5
+    assert chosen == choose_questions(talks[::-1], 10, (), seed=0)
+    assert as_question(Conversation("1", "a", ask("cat"))) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"id": "1"}', '{"messages": []}', '{"messages": [{"role": "user"}], "item": {"kind": "x"}}'],
+)
+def test_a_bad_line_is_named(tmp_path, line):
+    (tmp_path / "conversations.jsonl").write_text(line + "\n")
+    with pytest.raises(InputError, match="line 1"):
+        read_conversations(tmp_path)
+
+
+def test_nothing_to_learn_is_an_error(world, tmp_path):
+    write(tmp_path / "conversations.jsonl", [{"messages": ask("cat")}])
+    data = ChatData(tmp_path, "k", "d")
+    for stage, cfg in ((sft, SftConfig(length=64)), (grpo, GrpoConfig())):
+        with pytest.raises(InputError):
+            stage(cfg, job_in(tmp_path), data=data, **inputs(world, "init", "tokenizer"))
+    with pytest.raises(InputError):
+        sample_pairs(
+            SamplePairsConfig(),
+            job_in(tmp_path),
+            model=world["init"],
+            tokenizer=world["tokenizer"],
+            data=data,
+        )
+
+
+def test_impossible_settings_are_refused():
+    for make in (lambda: SftConfig(epochs=0), lambda: DpoConfig(beta=0.0), lambda: GrpoConfig(group=1), lambda: SamplePairsConfig(answers=1)):  # fmt: skip
+        with pytest.raises(ConfigError):
+            make()
+
+
+def test_an_answer_that_was_cut_off_has_no_end(world):
+    tok = world["tok"]
+    assert answer_example(tok, [5, 6], [7]).tokens.tolist() == [5, 6, 7, tok.im_end_id]
+    assert answer_example(tok, [5, 6], [7], ended=False).weights.tolist() == [0, 0, 1]
