@@ -236,10 +236,21 @@ def test_held_out_chats_share_nothing_with_training(rows):
     assert kept == list(held_out_chats(4, 120))
 
 
-def test_prose_has_the_same_form():
-    prose = list(chat_prose(8, 60))
-    assert len(prose) == 60
+def test_prose_has_the_same_form_and_other_rows():
+    prose = list(chat_prose(3, 300))
+    assert len(prose) == 300
     assert all({"id", "skill", "messages", "tools"} <= set(row) for row in prose)
+    tuned = {json.dumps(row["messages"]) for row in conversations(3, 300, OWN_SHARES)}
+    assert len(tuned & {json.dumps(row["messages"]) for row in prose}) < 6
+
+
+def test_the_usual_mix_has_mathematics_code_and_knowledge():
+    pytest.importorskip("smolforge.data.synthetic.chats")
+    mixed = list(conversations(2, 200))
+    counts = Counter(row["skill"] for row in mixed)
+    assert counts == {skill: round(share * 200) for skill, share in DEFAULT_SHARES.items()}
+    assert len({row["id"] for row in mixed}) == 200
+    assert all(row["messages"][-1]["role"] == "assistant" for row in mixed)
 
 
 @pytest.mark.parametrize(

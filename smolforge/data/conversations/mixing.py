@@ -50,6 +50,8 @@ DEFAULT_SHARES: Mapping[str, float] = {
     "knowledge": 0.06,
 }
 MIXED_SHARE = 0.08
+PROSE_SEED = 1_000_000
+"""Added to the seed of pre-training chats, so that equal seeds do not give the rows of the tuning set."""
 _MIXABLE = ("instructions", "rewriting", "summarising")
 _MAX_TRIES = 200
 
@@ -75,10 +77,11 @@ def conversations(
 
 
 def chat_prose(seed: int, count: int) -> Iterator[Row]:
-    """Rows for the pre-training domain `chat`: the same skills and the same contents held out."""
+    """Rows for the pre-training domain `chat`: the same contents held out, other rows than tuning sees."""
     shares = {skill: share for skill, share in DEFAULT_SHARES.items() if skill in COMPONENTS}
     whole = sum(shares.values())
-    for row in conversations(seed, count, {skill: share / whole for skill, share in shares.items()}):
+    shares = {skill: share / whole for skill, share in shares.items()}
+    for row in conversations(seed + PROSE_SEED, count, shares):
         yield {**row, "id": f"prose-{row['id']}"}
 
 

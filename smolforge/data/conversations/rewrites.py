@@ -273,11 +273,11 @@ _SLANG = (
     ("I'm gonna {verb}", "I am going to {verb}"),
     ("I can't {verb}", "I cannot {verb}"),
     ("I wanna {verb}", "I would like to {verb}"),
-    ("We've gotta {verb}", "We have to {verb}"),
+    ("we've gotta {verb}", "we have to {verb}"),
     ("I'll {verb}", "I will {verb}"),
-    ("We won't {verb}", "We will not {verb}"),
+    ("we won't {verb}", "we will not {verb}"),
     ("I didn't {verb}", "I did not {verb}"),
-    ("We're gonna {verb}", "We are going to {verb}"),
+    ("we're gonna {verb}", "we are going to {verb}"),
 )
 
 
