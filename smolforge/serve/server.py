@@ -84,9 +84,9 @@ def serve(
     talker: Talker,
     *,
     host: str = "127.0.0.1",
-    port: int = 8000,
+    port: int = 8080,
     limits: Limits = Limits(),
-    api_key: str = "",
+    api_key: str | None = None,
     hosts: Collection[str] = (),
 ) -> None:
     """Serve until Ctrl-C. Raises `StageError` when the address cannot be had."""
@@ -101,7 +101,7 @@ def serve(
             flush=True,
         )
     names = {*hosts, socket.gethostname(), socket.getfqdn()} if not is_loopback(host) else hosts
-    app = build_app(talker, limits=limits, api_key=api_key, hosts=names)
+    app = build_app(talker, limits=limits, api_key=api_key or "", hosts=names)
     settings = uvicorn.Config(
         app,
         log_level="warning",

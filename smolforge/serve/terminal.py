@@ -36,14 +36,16 @@ PASTE_SECONDS = 0.05
 def chat(
     talker: Talker,
     *,
-    system: str = "",
-    how: Sampling = CHAT_SAMPLING,
+    system: str | None = None,
+    temperature: float = CHAT_SAMPLING.temperature,
+    max_tokens: int = CHAT_SAMPLING.max_new_tokens,
     read: TextIO | None = None,
     write: TextIO | None = None,
 ) -> None:
     """Talk until the person leaves. Input that is no terminal is answered once."""
     read, write = read or sys.stdin, write or sys.stdout
-    session = Session(talker, system=system, how=how, write=write)
+    how = replace(CHAT_SAMPLING, temperature=temperature, max_new_tokens=max_tokens)
+    session = Session(talker, system=system or "", how=how, write=write)
     if not read.isatty():
         text = read.read(LONGEST_MESSAGE_CHARACTERS + 1)
         if len(text) > LONGEST_MESSAGE_CHARACTERS:

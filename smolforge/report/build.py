@@ -1,0 +1,95 @@
+"""One self-contained HTML page about a run, made from what the store holds; finished or not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from smolforge.report import charts, compare, sections
+from smolforge.report.reading import Run, read_run
+from smolforge.report.road import road
+from smolforge.units import format_bytes, format_count, format_seconds
+
+NAME = "report.html"
+
+
+def build_report(run_folder: Path, artifacts_folder: Path) -> Path:
+    """Write `report.html` into the run's folder, whole or not at all; returns its path."""
+    page = render(read_run(run_folder, artifacts_folder))
+    target = run_folder / NAME
+    part = target.with_name(f"{NAME}.{os.getpid()}.part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(target)
+    return target
+
+
+def render(run: Run) -> str:
+    """The page's HTML. Everything from artifacts is escaped; only our own drawings are markup."""
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "count": format_count,
+        "bytes": format_bytes,
+        "duration": format_seconds,
+        "points": _points,
+        "plain": compare.plain_name,
+    }
+    source = resources.files("smolforge.report").joinpath("page.html").read_text(encoding="utf-8")
+    script = source.split("<script>", 1)[1].split("</script>", 1)[0]
+    return environment.from_string(source).render(script_digest=_digest(script), **_values(run))
+
+
+def _values(run: Run) -> dict[str, Any]:
+    steps = compare.read_steps(run)
+    phases = sections.mixtures(run)
+    colours = sections.domain_colours(phases)
+    shares = {
+        phase.label: mixed.shares for phase in run.phases for mixed in phases if mixed.name == phase.name
+    }
+    sentence, numbers = sections.headline(run, steps)
+    return {
+        "run": run,
+        "sentence": sentence,
+        "numbers": numbers,
+        "road": Markup(road(run, steps, shares, colours)),
+        "steps": steps,
+        "judgements": compare.judge_steps(run, steps),
+        "skill_rows": sections.score_rows(steps, bits=False),
+        "skill_charts": _marked(sections.score_charts(steps, bits=False)),
+        "bits_steps": [step for step in steps if step.mean(bits=True) is not None],
+        "bits_rows": sections.score_rows([s for s in steps if s.mean(bits=True) is not None], bits=True),
+        "bits_charts": _marked(sections.score_charts(steps, bits=True)),
+        "loss": Markup(charts.loss_chart(sections.phase_curves(run), unit="loss, nats a token")),
+        "tuning": _marked(sections.tuning_charts(run)),
+        "phases": phases,
+        "colours": colours,
+        "samples": sections.samples(steps),
+        "curated": sections.curation(run),
+        "costs": sections.costs(run),
+        "parity": sections.parity(run),
+        "config": json.dumps(run.recipe, indent=2, ensure_ascii=False) if run.recipe else "",
+    }
+
+
+def _marked(drawn: list[tuple[str, str]]) -> list[tuple[str, Markup]]:
+    return [(name, Markup(chart)) for name, chart in drawn]
+
+
+def _points(cell: compare.Cell | None, value: float) -> str:
+    """A share as percent, bits as they are."""
+    if cell is not None and cell.is_bits:
+        return f"{value:.3f}"
+    return f"{100 * value:.0f}"
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,295 @@
+"""Scores step by step: what changed since the step before, and whether that is more than noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from smolforge.evals import stats
+from smolforge.report.reading import Made, Run
+
+Verdict = Literal["better", "worse", "within noise"]
+BITS_PREFIX = "bits_"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One skill after one step; `change` is against the same skill at the step before."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+    items: int
+    unit: str
+    change: stats.Interval | None = None
+    is_paired: bool = False
+
+    @property
+    def is_bits(self) -> bool:
+        return self.unit == "bits_per_byte"
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the change means; less is better for bits per byte."""
+        if self.change is None:
+            return None
+        if not self.change.excludes(0.0):
+            return "within noise"
+        return "better" if (self.change.value < 0) == self.is_bits else "worse"
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the whole interval lies above chance."""
+        return self.high < self.chance if self.is_bits else self.low > self.chance
+
+
+@dataclass(frozen=True)
+class Step:
+    """The scores of one checkpoint."""
+
+    name: str
+    form: str
+    scores: Made
+    model: Made | None
+    cells: Mapping[str, Cell]
+    samples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def mean(self, *, bits: bool) -> float | None:
+        """Plain mean over skills, or over domains of bits per byte."""
+        values = [cell.value for cell in self.cells.values() if cell.is_bits == bits]
+        return math.fsum(values) / len(values) if values else None
+
+
+def read_steps(run: Run) -> list[Step]:
+    """All scored steps in order, each compared with the last that has the same skill."""
+    steps: list[Step] = []
+    for made in run.of("Scores"):
+        plain = made.json("scores.json")
+        if not isinstance(plain, list):
+            continue
+        models = run.inputs(made, "Checkpoint", "DeviceModel")
+        form = str(made.config.get("form", "")) if isinstance(made.config, Mapping) else ""
+        samples = {str(line.get("id")): line for line in made.lines("samples.jsonl")}
+        bits = {(str(x.get("domain")), str(x.get("id"))): x for x in made.lines("bits.jsonl")}
+        cells = {}
+        for score in plain:
+            cell = _cell(score)
+            if cell is not None:
+                cells[str(score["skill"])] = _compared(str(score["skill"]), cell, steps, samples, bits)
+        steps.append(Step(made.name, form, made, models[0] if models else None, cells, samples))
+    return steps
+
+
+def skills_of(steps: list[Step], *, bits: bool) -> list[str]:
+    """Names in order of first appearance."""
+    found: dict[str, None] = {}
+    for step in steps:
+        found |= dict.fromkeys(name for name, cell in step.cells.items() if cell.is_bits == bits)
+    return list(found)
+
+
+def _cell(score: Any) -> Cell | None:
+    try:
+        return Cell(
+            value=float(score["value"]),
+            low=float(score["low"]),
+            high=float(score["high"]),
+            chance=float(score["chance"]),
+            items=int(score["items"]),
+            unit=str(score.get("unit", "share")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _compared(
+    skill: str, cell: Cell, steps: list[Step], samples: Mapping[str, Any], bits: Mapping[tuple[str, str], Any]
+) -> Cell:
+    before = next((s for s in reversed(steps) if skill in s.cells), None)
+    if before is None:
+        return cell
+    paired = (
+        _paired_bits(skill, before, bits) if cell.is_bits else _paired_share(skill, before.samples, samples)
+    )
+    change = paired or difference(before.cells[skill], cell)
+    # What is shown is the difference of the two values shown; pairing only narrows its bounds.
+    value = cell.value - before.cells[skill].value
+    fixed = stats.Interval(value, change.low, change.high)
+    return Cell(**{**cell.__dict__, "change": fixed, "is_paired": paired is not None})
+
+
+def _paired_share(skill: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> stats.Interval | None:
+    ids = [i for i, line in after.items() if line.get("skill") == skill]
+    earlier = [i for i, line in before.items() if line.get("skill") == skill]
+    if not ids or sorted(ids) != sorted(earlier):
+        return None
+    return stats.paired_share_difference(
+        [bool(before[i].get("right")) for i in ids], [bool(after[i].get("right")) for i in ids]
+    )
+
+
+def _paired_bits(skill: str, before: Step, after: Mapping[tuple[str, str], Any]) -> stats.Interval | None:
+    domain = skill.removeprefix(BITS_PREFIX)
+    earlier = {str(x.get("id")): x for x in before.scores.lines("bits.jsonl") if x.get("domain") == domain}
+    now = {text: line for (where, text), line in after.items() if where == domain}
+    if not now or set(now) != set(earlier):
+        return None
+    ids = sorted(now)
+    try:
+        return stats.paired_ratio_difference(
+            [float(earlier[i]["bits"]) for i in ids],
+            [float(now[i]["bits"]) for i in ids],
+            [float(now[i]["bytes"]) for i in ids],
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def difference(before: Cell, after: Cell) -> stats.Interval:
+    """After minus before for two scores over different items, from their two intervals.
+
+    Source: Newcombe 1998, "Interval estimation for the difference between independent proportions",
+    method 10; the same square-and-add rule (MOVER) serves for means.
+    """
+    value = after.value - before.value
+    down = math.hypot(after.value - after.low, before.high - before.value)
+    up = math.hypot(after.high - after.value, before.value - before.low)
+    return stats.Interval(value, value - down, value + up)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a step improved what it is meant to improve, in one sentence."""
+
+    step: str
+    aim: str
+    outcome: Literal["yes", "partly", "no", "unclear"]
+    sentence: str
+
+
+def judge_steps(run: Run, steps: list[Step]) -> list[Judgement]:
+    """One judgement for every step that has one before it."""
+    found = []
+    for step in steps[1:]:
+        aim, skills = _aim(run, step)
+        changed = {
+            name: step.cells[name] for name in skills if name in step.cells and step.cells[name].change
+        }
+        if changed:
+            found.append(_judge(step, aim, changed))
+    return found
+
+
+def _aim(run: Run, step: Step) -> tuple[str, list[str]]:
+    shares = [name for name, cell in step.cells.items() if not cell.is_bits]
+    bits = [name for name, cell in step.cells.items() if cell.is_bits]
+    if step.model in run.phases:
+        return "every skill and domain", [*shares, *bits]
+    rewarded = [name for name in _rewarded_skills(run, step.model) if name in shares]
+    if rewarded:
+        return "the skills it rewards", rewarded
+    return "the chat skills", shares
+
+
+def _rewarded_skills(run: Run, model: Made | None) -> list[str]:
+    """Skills that preference pairs or rewards are about; empty for other steps."""
+    if model is None:
+        return []
+    named = model.config.get("skills") if isinstance(model.config, Mapping) else None
+    if isinstance(named, list) and named:
+        return [str(name) for name in named]
+    pairs = run.inputs(model, "PreferenceData")
+    return sorted({str(line.get("skill")) for one in pairs for line in one.lines("pairs.jsonl")})
+
+
+def _judge(step: Step, aim: str, changed: Mapping[str, Cell]) -> Judgement:
+    better = [plain_name(name) for name, cell in changed.items() if cell.verdict == "better"]
+    worse = [plain_name(name) for name, cell in changed.items() if cell.verdict == "worse"]
+    same = len(changed) - len(better) - len(worse)
+    parts = []
+    if better:
+        parts.append(f"{_list(better)} improved")
+    if worse:
+        parts.append(f"{_list(worse)} got worse")
+    if same == len(changed):
+        parts.append("nothing changed by more than noise")
+    elif same:
+        parts.append("one other stayed within noise" if same == 1 else f"{same} others stayed within noise")
+    outcome: Literal["yes", "partly", "no", "unclear"]
+    sentence: str
+
+
+def judge_steps(run: Run, steps: list[Step]) -> list[Judgement]:
+    """One judgement for every step that has one before it."""
+    found = []
+    for step in steps[1:]:
+        aim, skills = _aim(run, step)
+        changed = {
+            name: step.cells[name] for name in skills if name in step.cells and step.cells[name].change
+        }
+        if changed:
+            found.append(_judge(step, aim, changed))
+    return found
+
+
+def _aim(run: Run, step: Step) -> tuple[str, list[str]]:
+    shares = [name for name, cell in step.cells.items() if not cell.is_bits]
+    bits = [name for name, cell in step.cells.items() if cell.is_bits]
+    if step.model in run.phases:
+        return "every skill and domain", [*shares, *bits]
+    rewarded = [name for name in _rewarded_skills(run, step.model) if name in shares]
+    if rewarded:
+        return "the skills it rewards", rewarded
+    return "the chat skills", shares
+
+
+def _rewarded_skills(run: Run, model: Made | None) -> list[str]:
+    """Skills that preference pairs or rewards are about; empty for other steps."""
+    if model is None:
+        return []
+    named = model.config.get("skills") if isinstance(model.config, Mapping) else None
+    if isinstance(named, list) and named:
+        return [str(name) for name in named]
+    pairs = run.inputs(model, "PreferenceData")
+    return sorted({str(line.get("skill")) for one in pairs for line in one.lines("pairs.jsonl")})
+
+
+def _judge(step: Step, aim: str, changed: Mapping[str, Cell]) -> Judgement:
+    better = [plain_name(name) for name, cell in changed.items() if cell.verdict == "better"]
+    worse = [plain_name(name) for name, cell in changed.items() if cell.verdict == "worse"]
+    same = len(changed) - len(better) - len(worse)
+    parts = []
+    if better:
+        parts.append(f"{_list(better)} improved")
+    if worse:
+        parts.append(f"{_list(worse)} got worse")
+    if same:
+        rest = "all" if same == len(changed) else str(same) if same > 1 else "one"
+        parts.append(
+            f"{rest} {'of ' + str(len(changed)) if rest == 'all' else 'other' + 's' * (same > 1)} "
+            "stayed within noise"
+            if parts
+            else "nothing changed beyond noise"
+        )
+    outcome: Literal["yes", "partly", "no", "unclear"]
+    if better and not worse:
+        outcome = "yes"
+    elif better:
+        outcome = "partly"
+    else:
+        outcome = "no" if worse else "unclear"
+    return Judgement(step.name, aim, outcome, ", ".join(parts) + ".")
+
+
+def plain_name(skill: str) -> str:
+    """A score's name as people say it."""
+    if skill.startswith(BITS_PREFIX):
+        return f"bits per byte of {skill.removeprefix(BITS_PREFIX)}"
+    return skill.replace("_", " ")
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

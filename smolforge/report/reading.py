@@ -1,0 +1,170 @@
+"""Reads what a run left on disk, for the report. Missing or half-made pieces are simply absent.
+
+Everything read here may hold text from the web or from a model; it is bounded here and escaped in the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+MOST_LINES = 200_000
+MOST_FILE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Made:
+    """One labelled artifact of the run."""
+
+    label: str
+    folder: Path
+    record: Mapping[str, Any]
+    reused: bool
+
+    @property
+    def kind(self) -> str:
+        return str(self.record.get("kind", ""))
+
+    @property
+    def stage(self) -> str:
+        return str(self.record.get("stage", ""))
+
+    @property
+    def key(self) -> str:
+        return str(self.record.get("key", ""))
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.record.get("facts", {})
+
+    @property
+    def config(self) -> Any:
+        return self.record.get("config", {})
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return self.record.get("provenance", {})
+
+    @property
+    def seconds(self) -> float:
+        return float(self.provenance.get("seconds", 0.0))
+
+    @property
+    def name(self) -> str:
+        """The label without the part that only says what kind of thing it is: `phase-1/model` → `phase-1`."""
+        head, _, tail = self.label.rpartition("/")
+        return head if head and tail in ("model", "scores", "mixture", "checkpoint") else self.label
+
+    @property
+    def input_keys(self) -> tuple[str, ...]:
+        """Keys of all inputs, groups flattened, in their order."""
+        return tuple(key for _, key in self.named_inputs)
+
+    @property
+    def named_inputs(self) -> tuple[tuple[str, str], ...]:
+        """`(name, key)` of all inputs; a group's parts as `group.part`."""
+        found = []
+        for name, value in self.record.get("inputs", {}).items():
+            if not isinstance(value, Mapping):
+                continue
+            if isinstance(value.get("key"), str):
+                found.append((name, value["key"]))
+            else:
+                found += [(f"{name}.{part}", str(one.get("key", ""))) for part, one in value.items()]
+        return tuple(found)
+
+    def json(self, name: str) -> Any:
+        """The file's content, or None."""
+        return read_json(self.folder / name)
+
+    def lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """Objects of a JSON-lines file; broken lines are passed over."""
+        return read_lines(self.folder / name)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as far as it has come: its artifacts in the order they were made."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    made: tuple[Made, ...]
+    is_finished: bool
+    working_on: str = ""
+    by_key: Mapping[str, Made] = field(default_factory=dict)
+
+    def of(self, *kinds: str) -> list[Made]:
+        """The artifacts of these kinds."""
+        return [one for one in self.made if one.kind in kinds]
+
+    @cached_property
+    def phases(self) -> list[Made]:
+        """Checkpoints of pre-training."""
+        return [one for one in self.of("Checkpoint") if is_phase(one)]
+
+    @cached_property
+    def tuned(self) -> list[Made]:
+        """Checkpoints after pre-training."""
+        return [one for one in self.of("Checkpoint") if not is_phase(one)]
+
+    def inputs(self, one: Made, *kinds: str) -> list[Made]:
+        """The inputs of an artifact that belong to this run, of these kinds (all when none is named)."""
+        found = [self.by_key[key] for key in one.input_keys if key in self.by_key]
+        return [made for made in found if not kinds or made.kind in kinds]
+
+
+def is_phase(one: Made) -> bool:
+    """Whether a checkpoint comes from pre-training rather than tuning."""
+    return "pretrain" in one.stage or one.name.startswith("phase")
+
+
+def read_run(run_folder: Path, artifacts_folder: Path) -> Run:
+    """The run in `run_folder`; labels whose artifact is gone are left out."""
+    labels = read_json(run_folder / "labels.json") or {}
+    made = []
+    for label, one in labels.items():
+        folder = artifacts_folder / Path(str(one.get("folder", ""))).name
+        record = read_json(folder / "record.json")
+        if isinstance(record, dict):
+            made.append(Made(str(label), folder, record, bool(one.get("reused"))))
+    events = list(read_lines(run_folder / "events.jsonl"))
+    begun = next((i for i in range(len(events) - 1, -1, -1) if events[i].get("event") == "run"), 0)
+    now = [e for e in events[begun:] if e.get("event") in ("start", "seal", "finished")]
+    working = str(now[-1].get("label", "")) if now and now[-1]["event"] == "start" else ""
+    return Run(
+        name=run_folder.name,
+        recipe=read_json(run_folder / "recipe.json") or {},
+        made=tuple(made),
+        is_finished=bool(now) and now[-1]["event"] == "finished",
+        working_on=working,
+        by_key={one.key: one for one in made},
+    )
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value, or None where it is missing, too large or broken."""
+    try:
+        if path.stat().st_size > MOST_FILE_BYTES:
+            return None
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Objects of a JSON-lines file, up to a bound; a line that a kill cut short is passed over."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for _, line in zip(range(MOST_LINES), file, strict=False):
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(value, dict):
+                    yield value
+    except OSError:
+        return
