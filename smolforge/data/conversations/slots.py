@@ -13,6 +13,7 @@ from random import Random
 from smolforge.data.conversations.chat import upper_first
 
 _SLOT = re.compile(r"\{(\w+)\}")
+_A = re.compile(r"\b([Aa])(?= (?!one|uni|use|eu)[aeiou])")
 _DEPTH = 3
 
 
@@ -31,12 +32,12 @@ def draw_values(draw: Random, slots: Mapping[str, tuple[str, ...]]) -> dict[str,
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with its slots filled."""
+    """The template with its slots filled, "a" turned into "an" where a vowel came after it."""
     for _ in range(_DEPTH):
         if "{" not in template:
             break
         template = _SLOT.sub(lambda match: _value(match.group(1), values), template)
-    return template
+    return _A.sub(r"\1n", template)
 
 
 def _value(slot: str, values: Mapping[str, str]) -> str:
