@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from smolforge.data.mixture import Mixture
+from smolforge.data.shards import read_shards
 from smolforge.errors import InputError
 
 START_TOKEN = 0
@@ -141,7 +142,7 @@ class Documents:
     def __init__(self, folder: Path) -> None:
         self._shards: list[np.ndarray] = []
         firsts, counts = [], []
-        for tokens, offsets in _open_shards(folder):
+        for tokens, offsets in read_shards(folder):
             self._shards.append(tokens)
             firsts.append(offsets[:-1])
             counts.append(np.diff(offsets))
@@ -165,12 +166,6 @@ class Documents:
         """Stored tokens `start` to `end` of one document."""
         first = int(self._first[item])
         return self._shards[self._shard[item]][first + start : first + end]
-
-
-def _open_shards(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    from smolforge.data.shards import read_shards
-
-    yield from read_shards(folder)
 
 
 @dataclass

@@ -232,7 +232,7 @@ def _as_fp32(tensor: Tensor, name: str, file: Path) -> Tensor:
             where=str(file),
             fix="use the unquantised model",
         )
-    return tensor.to(torch.float32)
+    return tensor.to(torch.float32, copy=True)  # out of the file, into aligned memory
 
 
 def _check_architecture(plain: Mapping[str, Any], file: Path) -> None:

@@ -257,10 +257,12 @@ def _last_good(state: TrainState) -> str:
 def _is_spike(state: TrainState, loss: float, norm: float, deviations: float) -> bool:
     if not deviations or len(state.recent) < SPIKE_HISTORY or state.skipped_in_a_row >= MOST_SKIPPED:
         return False
-    for value, past in ((loss, [a for a, _ in state.recent]), (norm, [b for _, b in state.recent])):
+    losses, norms = [a for a, _ in state.recent], [b for _, b in state.recent]
+    for value, past, ratio in ((loss, losses, 1.2), (norm, norms, 3.0)):
         mean = math.fsum(past) / len(past)
         deviation = math.sqrt(math.fsum((p - mean) ** 2 for p in past) / len(past))
-        if value > mean + deviations * max(deviation, 0.01 * abs(mean)):
+        # the ratio keeps the calm of an early plateau from making every later rise a spike
+        if value > max(mean + deviations * deviation, ratio * mean):
             return True
     return False
 

@@ -1,0 +1,358 @@
+"""Pre-training: phases of one long training, and the choice of size that goes before it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from smolforge.artifacts import Checkpoint, ChosenMixture, Facts, Sizing, Tokenizer, TokenShards
+from smolforge.config import config, from_plain
+from smolforge.errors import ConfigError, InputError
+from smolforge.model.config import ModelConfig
+from smolforge.stage import Job, stage
+from smolforge.train.config import OptimConfig, ScheduleConfig
+
+if TYPE_CHECKING:
+    from smolforge.data.batches import MixtureBatches
+    from smolforge.train.checkpoint import Checkpoints
+    from smolforge.train.loop import Step, TrainState
+
+MOST_LOGGED = 2000
+EVENT_SECONDS = 1.0
+LAST_SHARE = 0.05
+
+
+@config
+class PretrainConfig:
+    """One phase of pre-training. What is None is taken from the sizing.
+
+    phase         name; with a sizing it says which of its phases this is
+    model         shape; also taken from `init`
+    tokens        positions to train on in this phase
+    start_tokens  where in the whole training the phase begins, for the schedule
+    total_tokens  length of the whole training, all phases together
+    batch_tokens  positions a step; rounded down to whole rows
+    length        positions a row
+    mixture       shares of this phase, unless a chosen mixture is given
+    """
+
+    phase: str
+    model: ModelConfig | None = None
+    tokens: int | None = None
+    start_tokens: int | None = None
+    total_tokens: int | None = None
+    batch_tokens: int | None = None
+    length: int | None = None
+    mixture: Mapping[str, float] | None = None
+    optim: OptimConfig | None = None
+    schedule: ScheduleConfig = ScheduleConfig()
+    zero_outputs: bool = True
+    compute: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+    save_every_steps: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "total_tokens", "batch_tokens", "length"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"`{name}` is {value}", fix="use a whole number above 0")
+        if self.start_tokens is not None and self.start_tokens < 0:
+            raise ConfigError(f"`start_tokens` is {self.start_tokens}", fix="use 0 or more")
+        if self.save_every_steps < 1:
+            raise ConfigError(f"`save_every_steps` is {self.save_every_steps}", fix="use 1 or more")
+
+
+@stage(makes=Checkpoint, version=1)
+def pretrain(
+    cfg: PretrainConfig,
+    job: Job,
+    *,
+    shards: Mapping[str, TokenShards],
+    tokenizer: Tokenizer,
+    mixture: ChosenMixture | None = None,
+    init: Checkpoint | None = None,
+    sizing: Sizing | None = None,
+) -> Facts:
+    """Train a model for one phase, from the start or on from the phase before.
+
+    From `init` everything goes on: weights, optimiser, position in every domain, packing pool, schedule.
+
+    Writes  config.json, model.safetensors, optimizer.safetensors, train_state.json, losses.jsonl
+    Facts   parameters; tokens so far; loss, the mean over the phase's last steps; flops of this phase
+    Raises  StageError for a diverging or broken loss, naming the last good state
+    Source  SmolLM2, arXiv:2502.02737, section 4
+    """
+    import torch
+
+    from smolforge import kernels
+    from smolforge.model.weights import save_model
+    from smolforge.train.checkpoint import Checkpoints, save_training
+
+    torch.set_num_threads(job.threads)
+    plan = _plan(cfg, tokenizer, init, sizing)
+    state, batches, begun_tokens = _begin(cfg, job, plan, shards, mixture, init)
+    checkpoints = Checkpoints(job.work / "checkpoints", notice=job.log.say)
+    losses = LossLog(job.work / "losses.jsonl")
+    resumed = checkpoints.restore(state)
+    if resumed is not None:
+        batches.restore(resumed["batches"])
+    losses.go_back_to(resumed["losses"] if resumed else 0)
+    job.log.event("kernels", compute=str(state.model.compute), threads=job.threads, **kernels.describe())
+    _train(cfg, job, plan, state, batches, begun_tokens, checkpoints, losses)
+    save_model(job.out, state.model)
+    save_training(job.out, state, {"batches": batches.state()})
+    (job.out / "losses.jsonl").write_bytes(losses.file.read_bytes())
+    return {
+        "parameters": plan.model.parameters,
+        "tokens": state.tokens,
+        "loss": losses.last_mean(),
+        "flops": (state.tokens - begun_tokens) * plan.model.flops_per_token(plan.length),
+        "passes_most": round(max(batches.passes.values()), 4),
+    }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A phase with every open question answered."""
+
+    model: ModelConfig
+    tokens: int
+    start_tokens: int
+    total_tokens: int
+    rows: int
+    length: int
+    optim: OptimConfig
+
+    @property
+    def step_tokens(self) -> int:
+        return self.rows * self.length
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(self.tokens / self.step_tokens))
+
+
+def _plan(cfg: PretrainConfig, tokenizer: Tokenizer, init: Checkpoint | None, sizing: Sizing | None) -> Plan:
+    from smolforge.model.weights import load_config
+
+    chosen = read_sizing(sizing) if sizing is not None else {}
+    phases: dict[str, int] = chosen.get("phase_tokens", {})
+    if phases and cfg.phase not in phases:
+        raise ConfigError(
+            f"the sizing knows no phase `{cfg.phase}`", where="phase", fix=f"use one of {', '.join(phases)}"
+        )
+    before = sum(list(phases.values())[: list(phases).index(cfg.phase)]) if phases else None
+    if init is not None:
+        model: ModelConfig | None = load_config(init.path)
+    else:
+        model = cfg.model or (from_plain(ModelConfig, chosen["model"], "sizing.model") if chosen else None)
+    length = _first("length", cfg.length, chosen.get("length"), model and model.max_position_embeddings)
+    batch_tokens = _first("batch_tokens", cfg.batch_tokens, chosen.get("batch_tokens"))
+    optim = cfg.optim or (
+        from_plain(OptimConfig, chosen["optim"], "sizing.optim") if chosen else OptimConfig()
+    )
+    tokens = _first("tokens", cfg.tokens, phases.get(cfg.phase))
+    plan = Plan(
+        model=_first("model", model),
+        tokens=tokens,
+        start_tokens=_first("start_tokens", cfg.start_tokens, before, 0),
+        total_tokens=_first("total_tokens", cfg.total_tokens, sum(phases.values()) or None, tokens),
+        rows=max(1, batch_tokens // length),
+        length=length,
+        optim=optim,
+    )
+    vocabulary = tokenizer.facts.get("vocabulary", plan.model.vocab_size)
+    if vocabulary != plan.model.vocab_size:
+        raise ConfigError(
+            f"the model has {plan.model.vocab_size} tokens, the tokenizer {vocabulary}",
+            where="model.vocab_size",
+            fix="give both the same vocabulary",
+        )
+    return plan
+
+
+def _first(name: str, *options: Any) -> Any:
+    for option in options:
+        if option is not None:
+            return option
+    raise ConfigError(f"`{name}` is not set", fix="set it, or give the stage a sizing that does")
+
+
+def _begin(
+    cfg: PretrainConfig,
+    job: Job,
+    plan: Plan,
+    shards: Mapping[str, TokenShards],
+    mixture: ChosenMixture | None,
+    init: Checkpoint | None,
+) -> tuple[TrainState, MixtureBatches, int]:
+    """The state before the phase's first step, its batches, and the tokens trained before it."""
+    from smolforge.data.batches import Documents, MixtureBatches
+    from smolforge.model.transformer import Llama
+    from smolforge.model.weights import load_model
+    from smolforge.train.checkpoint import OPTIMIZER_FILE, load_training
+    from smolforge.train.loop import TrainState
+    from smolforge.train.optim import make_optimizer
+    from smolforge.train.precision import compute_dtype
+
+    dtype = compute_dtype(cfg.compute, job.device)
+    if init is None:
+        model = Llama(plan.model, dtype)
+        model.initialise(cfg.seed, zero_outputs=cfg.zero_outputs)
+    else:
+        model = load_model(init.path, compute=dtype)
+    model.to(job.device)
+    state = TrainState(model=model, optimizer=make_optimizer(model, plan.optim))
+    domains = {name: Documents(shard.path) for name, shard in sorted(shards.items())}
+    chosen = _mixture(cfg, mixture)
+    batches = MixtureBatches(domains, chosen, length=plan.length, rows=plan.rows, seed=cfg.seed)
+    if init is not None and (init.path / OPTIMIZER_FILE).is_file():
+        data = load_training(init.path, state)
+        batches.restore(data["batches"], new_phase=True)
+    return state, batches, state.tokens
+
+
+def _mixture(cfg: PretrainConfig, chosen: ChosenMixture | None) -> Any:
+    from smolforge.data.mixture import Mixture
+
+    if chosen is not None:
+        return Mixture(
+            weights=json.loads((chosen.path / "mixture.json").read_text(encoding="utf-8"))["weights"]
+        )
+    if cfg.mixture is None:
+        raise ConfigError("`mixture` is not set", fix="give shares, or a chosen mixture as an input")
+    return Mixture(weights=cfg.mixture)
+
+
+def _train(
+    cfg: PretrainConfig,
+    job: Job,
+    plan: Plan,
+    state: TrainState,
+    batches: MixtureBatches,
+    begun_tokens: int,
+    checkpoints: Checkpoints,
+    losses: LossLog,
+) -> None:
+    import math
+
+    from smolforge.train.loop import fit, next_token_loss
+    from smolforge.train.schedule import factor
+
+    begun_step = state.step - (state.tokens - begun_tokens) // plan.step_tokens
+    every = -(-plan.steps // MOST_LOGGED)
+    note = StepNotes(job, plan, begun_tokens)
+
+    def save() -> None:
+        losses.sync()
+        checkpoints.save(state, {"batches": batches.state(), "losses": losses.size})
+
+    def schedule(step: int, tokens: int) -> float:
+        return factor(cfg.schedule, plan.start_tokens + tokens - begun_tokens, plan.total_tokens)
+
+    for step in fit(
+        state,
+        batches,
+        next_token_loss(plan.optim.z_loss),
+        schedule,
+        until_step=begun_step + plan.steps,
+        clip=plan.optim.clip,
+        skip_deviations=plan.optim.skip_deviations,
+        worst_loss=1.2 * math.log(plan.model.vocab_size),
+        save=save,
+        save_every_steps=cfg.save_every_steps,
+    ):
+        if (step.step - begun_step) % every == 0 or step.step == begun_step + plan.steps:
+            losses.write(step, batches.trained)
+        note.tell(step, batches.trained)
+
+
+class StepNotes:
+    """Progress for the person watching and events for the log; nothing that lasts."""
+
+    def __init__(self, job: Job, plan: Plan, begun_tokens: int) -> None:
+        self.job = job
+        self.plan = plan
+        self.begun_tokens = begun_tokens
+        self._tokens = 0
+        self._seconds = 0.0
+
+    def tell(self, step: Step, trained: Mapping[str, int]) -> None:
+        self._tokens += self.plan.step_tokens
+        self._seconds += step.seconds
+        done = step.tokens - self.begun_tokens
+        total = self.plan.steps * self.plan.step_tokens
+        note = f"loss {step.loss:.3f}" + (" (step skipped: spike)" if step.skipped else "")
+        self.job.log.progress(done, total, "tokens", note)
+        if self._seconds < EVENT_SECONDS and done < total and not step.skipped:
+            return
+        rate = self._tokens / max(self._seconds, 1e-9)
+        self.job.log.event(
+            "step",
+            step=step.step,
+            tokens=step.tokens,
+            loss=round(step.loss, 5),
+            lr=step.lr,
+            grad_norm=round(step.grad_norm, 5),
+            skipped=step.skipped,
+            tokens_per_second=round(rate),
+            flops_per_second=round(rate * self.plan.model.flops_per_token(self.plan.length)),
+            domains=dict(trained),
+        )
+        self._tokens, self._seconds = 0, 0.0
+
+
+class LossLog:
+    """`losses.jsonl` in the making: goes back to where a checkpoint left it when training resumes."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.size = 0
+        self._steps = 0
+
+    def go_back_to(self, size: int) -> None:
+        """Forget what was written after the checkpoint."""
+        if not self.file.exists() or self.file.stat().st_size < size:
+            if size:
+                raise InputError("the loss log is shorter than its checkpoint says", where=str(self.file))
+            self.file.touch()
+        with self.file.open("r+b") as opened:
+            opened.truncate(size)
+        self.size = size
+
+    def write(self, step: Step, trained: Mapping[str, int]) -> None:
+        """One line."""
+        line = {
+            "step": step.step,
+            "tokens": step.tokens,
+            "loss": round(step.loss, 6),
+            "lr": step.lr,
+            "grad_norm": round(step.grad_norm, 6),
+            "skipped": step.skipped,
+            "domains": dict(trained),
+        }
+        text = (json.dumps(line, sort_keys=True) + "\n").encode()
+        with self.file.open("ab") as opened:
+            opened.write(text)
+        self.size += len(text)
+
+    def sync(self) -> None:
+        """What a checkpoint counts on must be on the disk before it."""
+        with self.file.open("rb") as opened:
+            os.fsync(opened.fileno())
+
+    def last_mean(self) -> float:
+        """Mean loss over the last twentieth of the lines, at least one."""
+        lines = self.file.read_text(encoding="utf-8").splitlines()
+        last = lines[-max(1, int(len(lines) * LAST_SHARE)) :]
+        values = [json.loads(line)["loss"] for line in last]
+        return round(sum(values) / len(values), 6)
+
+
+def read_sizing(sizing: Sizing) -> dict[str, Any]:
+    """The decisions of `size_run`."""
+    return json.loads((sizing.path / "sizing.json").read_text(encoding="utf-8"))
