@@ -11,20 +11,16 @@ from smolforge.errors import InputError
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import StoredType, save_model
-from smolforge.text.tokenizer import Tok
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-)
+from smolforge.text.tokenizer import Tok, save_settings
 
 
 def write_folder(
     folder: Path, model: Llama, tok: Tok, tokenizer: Path, *, stored: StoredType, name: str
 ) -> None:
-    """The whole Hugging Face folder; the same model and tokenizer give the same bytes."""
+    """The whole Hugging Face folder; the same model and tokenizer give the same bytes.
+
+    The chat template is smolforge's, also where the tokenizer came from elsewhere with another one.
+    """
     if model.config.vocab_size != tok.vocab_size:
         raise InputError(
             f"the model knows {model.config.vocab_size} tokens, the tokenizer {tok.vocab_size}",
@@ -33,12 +29,8 @@ def write_folder(
         )
     save_model(folder, model, stored=stored, bos=tok.eot_id, eos=tok.im_end_id, pad=tok.eot_id)
     _write_json(folder / "generation_config.json", generation_config(tok))
-    for file in TOKENIZER_FILES:
-        if not (tokenizer / file).is_file():
-            raise InputError(
-                f"the tokenizer has no `{file}`", where=str(tokenizer), fix="make the tokenizer again"
-            )
-        shutil.copyfile(tokenizer / file, folder / file)
+    shutil.copyfile(tokenizer / "tokenizer.json", folder / "tokenizer.json")
+    save_settings(folder)
     (folder / "README.md").write_text(model_card(model.config, stored, name), encoding="utf-8")
 
 

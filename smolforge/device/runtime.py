@@ -58,6 +58,7 @@ class GgufModel:
         """
         header = read_header(file)
         self.tok: Tok = tokenizer_of(header)
+        self._ends = frozenset((self.tok.im_end_id, self.tok.eot_id))
         self.context = min(context or header.context, header.context)
         engine = load_llama_cpp()
         self._secret = secrets.token_hex()
@@ -97,20 +98,33 @@ class GgufModel:
         reply = self._post("/completion", {**self._request(prompt, how, bias), "return_tokens": True})
         ids = [int(token) for token in reply["tokens"]]
         ended = reply.get("stop_type") == "eos"
-        if ended and ids and ids[-1] in self.tok.control:
+        if ended and ids and ids[-1] in self._ends:
             ids.pop()
         for place, token in enumerate(ids):
             if token in stop:
                 return Answer(ids[:place], "stop")
         return Answer(ids, "stop" if ended else "length")
 
-    def stream(self, prompt: Sequence[int], how: Sampling) -> Iterator[str]:
-        """An answer's text as it comes; closing the iterator stops the work."""
-        body = {**self._request(prompt, how, None), "stream": True}
+    def stream(self, prompt: Sequence[int], how: Sampling, stop: Sequence[int] = ()) -> Iterator[int]:
+        """An answer's ids as they come, without the token that stopped it; closing the iterator stops the work.
+
+        llama.cpp holds a character back until its last byte is there and then names only the last id. The
+        character's ids are then made anew from its text: the text is right wherever it is UTF-8, the ids of
+        such a character may be other ones than the model chose.
+        """
+        body = {**self._request(prompt, how, None), "stream": True, "return_tokens": True}
         with self._open("/completion", body) as reply:
             for line in reply:
-                if line.startswith(b"data: {"):
-                    yield str(_event(line).get("content", ""))
+                if not line.startswith(b"data: {"):
+                    continue
+                event = _event(line)
+                ids, text = [int(token) for token in event.get("tokens", ())], event.get("content", "")
+                if self.tok.decode(ids, skip_special=True) != text:
+                    ids = self.tok.encode(text)
+                for token in ids:
+                    if token in stop or token in self._ends:
+                        return
+                    yield token
 
     def logprobs(
         self, prompts: Sequence[Sequence[int]], continuations: Sequence[Sequence[int]]

@@ -54,15 +54,17 @@ def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokeniz
 
     from smolforge.device import gguf, huggingface
     from smolforge.model.weights import load_model
+    from smolforge.text.chat import CHAT_TEMPLATE
     from smolforge.text.tokenizer import load_tokenizer
 
     trained, tok = load_model(model.path).eval(), load_tokenizer(tokenizer.path)
-    template = (tokenizer.path / "chat_template.jinja").read_text(encoding="utf-8")
     huggingface.write_folder(job.out / "hf", trained, tok, tokenizer.path, stored=cfg.stored, name=cfg.name)
     weights = {name: weight.detach().numpy() for name, weight in trained.named_parameters()}
     for done, kind in enumerate(cfg.quantisations):
         job.log.progress(done, len(cfg.quantisations), "files", f"writing {kind}")
-        gguf.write(_gguf(job.out, kind), kind, trained.config, weights, tok, template=template, name=cfg.name)
+        gguf.write(
+            _gguf(job.out, kind), kind, trained.config, weights, tok, template=CHAT_TEMPLATE, name=cfg.name
+        )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums are then taken in one order on every machine's number of cores
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from smolforge.errors import InputError
@@ -34,6 +35,16 @@ def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tu
             fix="give the tokenizer this model was trained with",
         )
     return TorchLanguageModel(model), words, model.config.max_position_embeddings
+
+
+def load_gguf(file: Path, tokenizer: Path | None, threads: int | None) -> tuple[Model, Words, int]:
+    """Model, tokenizer and context length of a GGUF file, which carries its own tokenizer."""
+    if tokenizer is not None:
+        raise InputError("a .gguf file has its own tokenizer", where=str(file), fix="leave out --tokenizer")
+    from smolforge.device.runtime import GgufModel
+
+    model = GgufModel(file, threads=threads or os.cpu_count() or 1)
+    return model, model.tok, model.context
 
 
 def _load_words(folder: Path, tokenizer: Path | None) -> Words:

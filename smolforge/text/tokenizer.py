@@ -80,6 +80,11 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 def save(tokenizer: Tokenizer, folder: Path) -> None:
     """Write `tokenizer.json` and the three small files `transformers` reads beside it."""
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
+    save_settings(folder)
+
+
+def save_settings(folder: Path) -> None:
+    """Write the three files beside `tokenizer.json`: what is special, and how a conversation is written."""
     settings = {
         "add_bos_token": False,
         "add_prefix_space": False,
