@@ -98,6 +98,7 @@ class Scores(Artifact):
 
     scores.json    [evals.task.Score...]
     samples.jsonl  what was asked, what was answered, how it was judged
+    bits.jsonl     bits and bytes of every held-out text
     facts          <skill>, <skill>_low, <skill>_high
     """
 

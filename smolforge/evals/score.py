@@ -201,7 +201,14 @@ def write_answers(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], 
 def bits_per_byte(
     model: LanguageModel, tok: TokenCoder, texts: Sequence[HeldOutText], window_tokens: int = 512
 ) -> list[Score]:
-    """Bits per UTF-8 byte of each domain, low is good; `skill` is `bits_<domain>`, chance 8 bits.
+    """Bits per UTF-8 byte of each domain, low is good; `skill` is `bits_<domain>`, chance 8 bits."""
+    return score_domains(texts, text_bits(model, tok, texts, window_tokens))
+
+
+def text_bits(
+    model: LanguageModel, tok: TokenCoder, texts: Sequence[HeldOutText], window_tokens: int = 512
+) -> list[float]:
+    """Bits that the model needs for each text.
 
     Long texts are scored in windows that do not overlap; each begins after the start token or the last
     token of the one before, so every token is scored exactly once.
@@ -218,10 +225,11 @@ def bits_per_byte(
     bits = [0.0] * len(texts)
     for owner, found in zip(owners, model.logprobs(prompts, continuations), strict=True):
         bits[owner] -= found.total / math.log(2)
-    return _score_domains(texts, bits)
+    return bits
 
 
-def _score_domains(texts: Sequence[HeldOutText], bits: Sequence[float]) -> list[Score]:
+def score_domains(texts: Sequence[HeldOutText], bits: Sequence[float]) -> list[Score]:
+    """Bits per byte of each domain, with the interval over its documents."""
     domains: dict[str, list[int]] = {}
     for place, held in enumerate(texts):
         domains.setdefault(held.domain, []).append(place)

@@ -61,7 +61,8 @@ def evaluate(
 ) -> Facts:
     """Score a model on held-out items and texts, with intervals.
 
-    Writes  scores.json ([Score...], skills then bits_<domain>), samples.jsonl (every item, answer, verdict)
+    Writes  scores.json ([Score...], skills then bits_<domain>), samples.jsonl (every item, answer, verdict),
+            bits.jsonl (each held-out text's bits and bytes, so that two models can be compared in pairs)
     Facts   <skill>, <skill>_low, <skill>_high; bits_<domain> likewise
     Raises  InputError for items that cannot be read or a skill that has none
     """
@@ -88,7 +89,9 @@ def evaluate(
     held = _held_out(cfg, texts.path)
     if held:
         window = min(cfg.window_tokens, network.config.max_position_embeddings)
-        scores += score.bits_per_byte(reader, tok, held, window)
+        bits = score.text_bits(reader, tok, held, window)
+        scores += score.score_domains(held, bits)
+        _write_bits(job, held, bits)
     if not scores:
         raise InputError(
             "there is nothing to evaluate", fix="give items-<skill>.jsonl or texts-<domain>.jsonl"
@@ -190,6 +193,19 @@ def _write(job: Job, scores: Sequence[Score], judged: Sequence[Judged]) -> None:
     _write_lines(job.out / "samples.jsonl", [one.plain() for one in judged])
     for one in plain:
         job.log.event("score", **one)
+
+
+def _write_bits(job: Job, held: Sequence[HeldOutText], bits: Sequence[float]) -> None:
+    rows = [
+        {
+            "id": text.id,
+            "domain": text.domain,
+            "bits": round(found, 4),
+            "bytes": len(text.text.encode("utf-8", "replace")),
+        }
+        for text, found in zip(held, bits, strict=True)
+    ]
+    _write_lines(job.out / "bits.jsonl", rows)
 
 
 def _write_lines(file: Path, rows: Sequence[Any]) -> None:
