@@ -22,6 +22,7 @@ PAGE_TYPES = ("text/html", "application/xhtml")
 TEXT_TYPES = ("text/plain", "text/markdown")
 RESTARTS = 200
 GZIP_START = b"\x1f\x8b\x08"
+RECORD_STARTS = (b"WARC/", b"filedesc:", b"http:", b"https:", b"dns:", b"ftp:", b"metadata:", b"warcinfo:")
 PLAIN_STARTS = (b"\nWARC/1.", b"\nhttp://", b"\nhttps://")
 
 
@@ -61,6 +62,9 @@ def _records_from(file: IO[bytes], start: int, relative: str, limits: Limits) ->
     from warcio.archiveiterator import ArchiveIterator
     from warcio.exceptions import ArchiveLoadFailed
 
+    if not _begins_like_a_record(file, start):  # warcio takes any words for the head of an ARC record
+        yield start
+        return
     file.seek(start)
     records = ArchiveIterator(_Uncloseable(file, start), no_record_parse=False, arc2warc=False)
     at = start
@@ -80,6 +84,17 @@ def _records_from(file: IO[bytes], start: int, relative: str, limits: Limits) ->
     ):
         # warcio lets what it stumbles over through as these.
         yield at
+
+
+def _begins_like_a_record(file: IO[bytes], start: int) -> bool:
+    file.seek(start)
+    head = file.read(256)
+    if head.startswith(GZIP_START):
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, 64)
+        except zlib.error:
+            return False
+    return head.lstrip(b"\r\n").startswith(RECORD_STARTS)
 
 
 class _Uncloseable(io.RawIOBase):

@@ -100,7 +100,7 @@ def text_of(document: Document) -> str:
 
 
 def judge(document: Document, how: Curation) -> Judged:
-    """One document through every rule but duplicates, cheapest first."""
+    """One document through every rule but duplicates."""
     if document.id in how.held_out:
         return Judged(drop("held_out", "kept for evaluation"), document.text)
     try:
@@ -110,8 +110,10 @@ def judge(document: Document, how: Curation) -> Judged:
     if not text.strip():
         return Judged(drop("extraction", "no text found"), document.text)
     verdict = filters.judge(text, how.domain)
-    if verdict.keep:
-        verdict = _in_languages(text, how)
+    if verdict.rule != "too_short":
+        # A page in another language breaks rules made for English: its language is the truer reason.
+        language = _in_languages(text, how)
+        verdict = verdict if language.keep else language
     if not verdict.keep:
         return Judged(verdict, text)
     scrubbed = 0

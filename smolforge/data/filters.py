@@ -53,6 +53,8 @@ BOILERPLATE = re.compile(
 )
 LATEX = re.compile(r"\$[^$\n]{1,400}\$|\\(?:frac|sqrt|sum|begin|int|cdot|times)\b|\\\(|\\\[")
 EQUATION = re.compile(r"\d\s*[-+*/×÷=]\s*\d|=\s*-?\d|\b\d+%")
+MARKS = re.compile(r"[^\w\s]+|[\d_]+")
+NO_LETTERS = re.compile(r"[\W\d_]+")
 DATA_LINE = re.compile(r"^[\s\d.,;:'\"\[\](){}xX+\-a-fA-F\\]*$")
 
 
@@ -136,7 +138,18 @@ def repeated_lines(m: Measured) -> Verdict:
 
     Table rules and lines under four characters are not counted.
     """
-    lines = [line for line in m.lines if len(line) > 3 and not re.fullmatch(r"[-=|\s:`~*]+", line)]
+    return _repeated_lines(m, shortest_chars=4)
+
+
+def reference_lines(m: Measured) -> Verdict:
+    """As above, of lines of 40 characters and more: reference pages repeat their short ones. Chosen."""
+    return _repeated_lines(m, shortest_chars=40)
+
+
+def _repeated_lines(m: Measured, shortest_chars: int) -> Verdict:
+    lines = [
+        line for line in m.lines if len(line) >= shortest_chars and not re.fullmatch(r"[-=|\s:`~*]+", line)
+    ]
     if len(lines) < 5:
         return KEEP
     counts = Counter(lines)
@@ -221,8 +234,8 @@ def boilerplate(m: Measured) -> Verdict:
 
 def mostly_letters(m: Measured) -> Verdict:
     """Under half of the characters are letters or spaces: tables of numbers, broken encodings. Chosen."""
-    good = sum(c.isalpha() or c.isspace() for c in m.text[:50_000])
-    share = good / max(1, min(len(m.text), 50_000))
+    sample = m.text[:50_000]
+    share = len(MARKS.sub("", sample)) / max(1, len(sample))
     return drop("mostly_letters", f"{share:.0%} letters and spaces") if share < 0.5 else KEEP
 
 
@@ -243,7 +256,7 @@ def code_lines(m: Measured) -> Verdict:
 
 def code_letters(m: Measured) -> Verdict:
     """Under a quarter of the characters are letters: tables. Source: StarCoder (alphanumeric share)."""
-    share = sum(c.isalpha() for c in m.text) / max(1, len(m.text))
+    share = len(NO_LETTERS.sub("", m.text)) / max(1, len(m.text))
     return drop("code_letters", f"{share:.0%} letters") if share < 0.25 else KEEP
 
 
@@ -279,7 +292,7 @@ PROSE_RULES: tuple[Rule, ...] = (
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "web": (
         too_short, too_long, broken_text, word_length, symbols, bullets, letters, stop_words, boilerplate,
-        mostly_letters, repeated_lines, reference_repeats, whole_lines, short_lines,
+        mostly_letters, reference_lines, reference_repeats, whole_lines, short_lines,
     ),
     "prose": PROSE_RULES,
     "textbooks": PROSE_RULES,

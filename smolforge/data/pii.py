@@ -74,7 +74,7 @@ def is_public_ip(text: str) -> bool:
 def is_card(text: str) -> bool:
     """Luhn's check on 13 to 19 digits that are not all alike."""
     digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3 or digits[0] not in (3, 4, 5, 6):
+    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2 or digits[0] not in (3, 4, 5, 6):
         return False
     total = 0
     for place, digit in enumerate(reversed(digits)):

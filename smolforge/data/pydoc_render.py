@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import itertools
 import json
 import pydoc
 import re
@@ -24,6 +25,28 @@ ADDRESS = re.compile(r"(\bat(?: |&nbsp;)0x)[0-9a-fA-F]+")
 # pydoc shortens long values in the middle, so that a path inside one cannot be found by its beginning.
 QUOTED_FILE = re.compile(r"""(\b(?:file|from)(?: |&nbsp;))(["'])/[^"'<]*\2""")
 FILE_LINK = re.compile(r'<br><a href="file:[^"]*">[^<]*</a>')
+
+
+class Writer(pydoc.HTMLDoc):
+    """`pydoc`'s writer, which shows the values of plain data only: others hold addresses and chance orders."""
+
+    def docother(  # type: ignore[no-untyped-def,override]
+        self, object, name=None, mod=None, *_ignored
+    ) -> str:
+        """A constant with its value, or with its type."""
+        label = f"<strong>{name}</strong> = " if name else ""
+        return label + (self.repr(object) if is_plain(object) else f"{type(object).__name__} object")
+
+
+def is_plain(value: object, depth: int = 0) -> bool:
+    """Whether a value is text, a number, or a small collection of such."""
+    if value is None or isinstance(value, str | bytes | int | float | complex):
+        return type(value).__module__ == "builtins"
+    if depth < 3 and type(value) in (tuple, list, set, frozenset):
+        return all(is_plain(item, depth + 1) for item in itertools.islice(value, 50))  # type: ignore[call-overload]
+    if depth < 3 and type(value) is dict:
+        return all(is_plain(item, depth + 1) for item in itertools.islice(value.items(), 50))
+    return False
 
 
 def private_paths() -> list[str]:
@@ -47,6 +70,7 @@ def scrub(html: str, paths: list[str]) -> str:
 def render(name: str, writer: pydoc.HTMLDoc) -> str:
     """The HTML page of one module."""
     module = importlib.import_module(name)
+    vars(module).pop("__warningregistry__", None)  # left by warnings, not the module's own
     return str(writer.page(pydoc.describe(module), writer.document(module, name)))
 
 
@@ -54,7 +78,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     names = sys.stdin.read().split()
     sys.argv = ["pydoc"]  # pages show it
-    out_path, paths, writer = Path(ARGUMENTS[0]), private_paths(), pydoc.HTMLDoc()
+    out_path, paths, writer = Path(ARGUMENTS[0]), private_paths(), Writer()
     with out_path.open("w", encoding="utf-8") as out:
         for name in names:
             row = {"module": name}

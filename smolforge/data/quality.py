@@ -56,10 +56,11 @@ def annotate(text: str) -> float:
     """
     m = Measured(text[:20_000])
     words = max(1, len(m.words))
-    prose = m.prose_lines
+    blocks = [block.strip() for block in re.split(r"\n\s*\n", m.text) if len(block.split()) > 3]
     sentences = max(1, len(re.findall(r"[.!?][\s\")]", text[:20_000] + " ")))
-    whole = sum(line.endswith(END_MARKS) for line in prose) / max(1, len(prose))
-    points = 1.0 if whole >= 0.4 and words >= 30 else 0.0
+    # Blocks, not lines: many texts are broken into lines of even length.
+    whole = sum(block.endswith(END_MARKS) for block in blocks) / max(1, len(blocks))
+    points = 1.0 if whole >= 0.5 and words >= 30 else 0.0
     points += min(1.0, len(TEACHING.findall(m.text)) / words * 100)
     points += min(1.0, len(STRUCTURE.findall(m.text)) / max(1, len(m.lines)) * 5)
     furniture = len(FURNITURE.findall(m.text)) / words * 100 + bool(BOILERPLATE.search(m.text))
@@ -108,7 +109,7 @@ def train(
     Measures: examples, f1 (of "3 or more"), correlation, mean_label.
     """
     from scipy.sparse import csr_matrix
-    from sklearn.linear_model import Ridge
+    from scipy.sparse.linalg import lsqr
 
     from smolforge.data.quality_seeds import SEEDS
 
@@ -126,9 +127,12 @@ def train(
     )
     labels = np.array([label for _, label, _ in rows])
     held = np.array([is_held for _, _, is_held in rows])
-    # lsqr: sparse products only, so the result does not depend on the number of threads.
-    model = Ridge(alpha=RIDGE, solver="lsqr", tol=1e-6, max_iter=500).fit(matrix[~held], labels[~held])
-    scorer = QualityScorer(np.round(model.coef_, 5).astype(np.float32), round(float(model.intercept_), 5))
+    # Sparse products only, so the result does not depend on the number of threads.
+    bias = round(float(labels[~held].mean()), 5)
+    weights = lsqr(matrix[~held], labels[~held] - bias, damp=RIDGE**0.5, atol=1e-6, btol=1e-6, iter_lim=300)[
+        0
+    ]
+    scorer = QualityScorer(np.round(weights, 5).astype(np.float32), bias)
     guesses = np.clip(matrix[held] @ scorer.weights.astype(np.float64) + scorer.bias, 0, 5)
     return scorer, measures(labels[held], guesses, len(rows))
 

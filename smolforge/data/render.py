@@ -103,6 +103,7 @@ FURNITURE = re.compile(
 SPACES = re.compile(r"[ \t\r\n\f\v]+")
 BREAK = "\ue000"  # where a line was broken on purpose; a private character, so never in a page's own words
 MAX_DEPTH = 180
+REPEAT_CHARS = 30
 
 
 @dataclass
@@ -136,7 +137,23 @@ def render(root: Element) -> str:
     page = _Page()
     _walk(root, page, 0)
     page.end_line()
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(page.lines)).strip("\n")
+    return without_repeats("\n".join(page.lines))
+
+
+def without_repeats(text: str) -> str:
+    """The text without blocks (lines up to an empty one) that stood before: inherited members, notices.
+
+    Blocks under `REPEAT_CHARS` stay, because short ones (`Returns`) carry the structure.
+    """
+    seen, kept = set(), []
+    for block in re.split(r"\n\s*\n", text):
+        known = block.strip()
+        if not known or known in seen:
+            continue
+        if len(known) >= REPEAT_CHARS:
+            seen.add(known)
+        kept.append(block)
+    return "\n\n".join(kept).strip("\n")
 
 
 def is_furniture(node: Element, name: str) -> bool:
@@ -267,6 +284,8 @@ def is_data_table(node: Element) -> bool:
     if any(local_name(inner) in CELL_BLOCKS for inner in node.iterdescendants()):
         return False
     rows = node.findall(".//tr")
+    if len(node.findall(".//br")) > len(rows):
+        return False
     return len(rows) >= 2 and max((len(row) for row in rows), default=0) >= 2
 
 

@@ -220,7 +220,7 @@ def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalText
     """
     from smolforge.data import conversations
 
-    rows = conversations.conversations(cfg.seed, cfg.count, cfg.shares)
+    rows = conversations.conversations(cfg.seed, cfg.count, cfg.shares or conversations.DEFAULT_SHARES)
     return _write_chats(job, job.log.watch(rows, cfg.count, "conversations"), held_out)
 
 
@@ -375,8 +375,8 @@ class CurateConfig:
     languages: tuple[str, ...] = ("en",)
     min_score: float = 0.0
     near_duplicates: float = 0.7
-    bands: int = 14
-    rows: int = 8
+    bands: int = 20
+    rows: int = 5
     overlap_words: int = 13
     item_share: float = 0.5
     text_share: float = 0.5

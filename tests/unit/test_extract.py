@@ -1,0 +1,118 @@
+"""Pages to text: structure kept, furniture gone, hostile pages bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from smolforge.data.extract import ExtractionError, extract_html
+from smolforge.data.mathml import formula_of, to_latex
+from smolforge.data.render import render
+
+SENTENCES = "".join(
+    f"<p>This is sentence number {n}, which says a little about rivers, hills and the weather of the place.</p>"
+    for n in range(12)
+)
+
+
+def article(inside: str) -> str:
+    nav = "<nav><ul>" + "".join(f"<li><a href='/{i}'>Menu {i}</a></li>" for i in range(8)) + "</ul></nav>"
+    return (
+        f"<html><head><title>T</title><style>p{{}}</style></head><body>{nav}<article><h1>Rivers</h1>{SENTENCES}"
+        f"{inside}{SENTENCES.replace('number', 'item')}</article><footer>All rights reserved</footer></body></html>"
+    )
+
+
+def test_main_text_stays_and_furniture_goes() -> None:
+    text = extract_html(article("<h2>Sources</h2>"))
+    assert "# Rivers" in text and "## Sources" in text and "sentence number 7" in text
+    assert "Menu 3" not in text and "All rights reserved" not in text
+
+
+def test_code_keeps_its_indentation() -> None:
+    text = extract_html(article("<pre><code>def f(x):\n    if x:\n        return x_1\n</code></pre>"))
+    assert "def f(x):\n    if x:\n        return x_1" in text
+
+
+def test_tables_and_lists_stay_readable() -> None:
+    text = extract_html(
+        article("<table><tr><th>River</th><th>km</th></tr><tr><td>Elbe</td><td>1094</td></tr></table>")
+    )
+    assert "River" in text and "| Elbe | 1094 |" in text
+    assert "- one" in extract_html(article("<ul><li>one</li><li>two</li></ul>"))
+
+
+@pytest.mark.parametrize(
+    ("markup", "latex"),
+    [
+        ('<script type="math/tex">x_1 + \\frac{a}{b}</script>', "$x_1 + \\frac{a}{b}$"),
+        ('<script type="math/tex; mode=display">\\sum_i x_i</script>', "$$\\sum_i x_i$$"),
+        ("<math><mfrac><mi>a</mi><mn>2</mn></mfrac></math>", "$\\frac{a}{2}$"),
+        (
+            '<math><semantics><mi>q</mi><annotation encoding="application/x-tex">q^2</annotation></semantics></math>',
+            "$q^2$",
+        ),
+        (
+            "<math><msup><mi>x</mi><mn>2</mn></msup><mo>≤</mo><msqrt><mi>y</mi></msqrt></math>",
+            "$x^{2}\\le \\sqrt{y}$",
+        ),
+    ],
+)
+def test_formulas_become_latex(markup: str, latex: str) -> None:
+    assert latex in extract_html(article(f"<p>We know that {markup} holds for all of them.</p>"))
+
+
+def test_ordinary_scripts_are_no_formulas() -> None:
+    assert "alert" not in extract_html(article("<script>alert('x')</script>"))
+
+
+def test_pages_laid_out_in_tables_are_rendered_whole() -> None:
+    rows = "".join(
+        f"<tr><td>&nbsp;</td><td><dl><dt>part{i}(x)</dt><dd><span>First&nbsp;line&nbsp;of&nbsp;{i}.<br>\n"
+        f"&nbsp;&nbsp;&nbsp;&nbsp;indented&nbsp;{i}</span></dd></dl></td></tr>"
+        for i in range(20)
+    )
+    text = extract_html(f"<html><body><table>{rows}</table></body></html>")
+    assert "part7(x)\n\n    First line of 7.\n        indented 7" in text
+
+
+def test_repeated_blocks_are_given_once() -> None:
+    import lxml.etree
+
+    block = "<p>These methods are inherited from the class above.</p>"
+    tree = lxml.etree.HTML(f"<body>{block}<p>Own text of the class.</p>{block}</body>")
+    assert render(tree).count("inherited") == 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        " ",
+        "<",
+        "<html></html>",
+        "<!-- only -->",
+        "\x00\x01",
+        "<table><tr><td></table>",
+        "<p>" * 5,
+        "</div>" * 50,
+    ],
+)
+def test_empty_and_broken_pages_give_text_without_failing(page: str) -> None:
+    assert isinstance(extract_html(page), str)
+
+
+def test_hostile_pages_are_bounded() -> None:
+    assert isinstance(extract_html("<div>" * 50_000 + "deep"), str)
+    with pytest.raises(ExtractionError):
+        extract_html("x" * 5_000_000)
+    with pytest.raises(ExtractionError):
+        extract_html("<html><body>" + "<b>x</b>" * 100_000 + "</body></html>")
+    bomb = '<!DOCTYPE html [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><p>&b;</p>'
+    assert len(extract_html(bomb)) < 1000
+
+
+def test_deep_mathml_is_bounded() -> None:
+    import lxml.etree
+
+    node = lxml.etree.fromstring("<math>" + "<mrow>" * 150 + "<mi>x</mi>" + "</mrow>" * 150 + "</math>")
+    assert to_latex(node) == "" and formula_of(node) is not None

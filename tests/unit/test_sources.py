@@ -1,0 +1,212 @@
+"""Files of every kind the user may have, damaged ones among them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from smolforge.data.documents import Document
+from smolforge.data.readers import Chat, Limits, Pair, Skipped, decode, is_benchmark
+from smolforge.data.sources import folder_digest, folder_found, pydoc_modules, stdlib_files
+from smolforge.errors import InputError
+
+PROSE = "The river rises in the hills. It is short, but it never runs dry.\n"
+
+
+def found_in(folder: Path, **how) -> list:
+    return list(folder_found(folder, **how))
+
+
+def documents(folder: Path) -> dict[str, Document]:
+    return {d.id: d for d in found_in(folder) if isinstance(d, Document)}
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    return {s.where: s.reason for s in found_in(folder) if isinstance(s, Skipped)}
+
+
+def jsonl(path: Path, *rows) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_each_kind_of_file_gets_its_kind_and_domain(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<html><body><p>Hello</p></body></html>")
+    (tmp_path / "notes.md").write_text("# Notes\n\n" + PROSE)
+    (tmp_path / "tale.txt").write_text(PROSE)
+    (tmp_path / "tool.py").write_text("print('hello')\n")
+    (tmp_path / "maths").mkdir()
+    (tmp_path / "maths" / "sums.txt").write_text("Two and two make four.\n")
+    (tmp_path / "proof.tex").write_text(
+        r"Let $x \in A$. Then $\frac{x}{2} \le \sqrt{x}$ and $x \cdot 2$." * 20
+    )
+    with gzip.open(tmp_path / "more.txt.gz", "wt") as file:
+        file.write(PROSE)
+    found = documents(tmp_path)
+    assert {name: (d.kind, d.domain) for name, d in found.items()} == {
+        "page.html": ("html", "web"),
+        "notes.md": ("markdown", "prose"),
+        "tale.txt": ("text", "prose"),
+        "more.txt.gz": ("text", "prose"),
+        "tool.py": ("code", "code"),
+        "maths/sums.txt": ("text", "mathematics"),
+        "proof.tex": ("text", "mathematics"),
+    }
+    assert found["tool.py"].meta["lang"] == "python"
+
+
+def test_records_are_recognised_by_their_fields(tmp_path: Path) -> None:
+    jsonl(
+        tmp_path / "mixed.jsonl",
+        {"text": PROSE},
+        {"html": "<p>Hi</p>", "url": "https://a.example/x"},
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},
+        {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."}]},
+        {"instruction": "Add", "input": "1 and 2", "output": "3"},
+        {"prompt": "Say hi", "chosen": "Hi!", "rejected": "No."},
+        {"chosen": "\n\nHuman: Hi\n\nAssistant: Yes", "rejected": "\n\nHuman: Hi\n\nAssistant: No"},
+        {"messages": [{"role": "user", "content": "Nobody answers"}]},
+        {"label": 3},
+    )
+    found = found_in(tmp_path)
+    assert [type(f) for f in found] == [Document, Document, Chat, Chat, Chat, Pair, Pair, Skipped, Skipped]
+    assert found[1].domain == "web"
+    assert found[3].row["messages"][1] == {"role": "assistant", "content": "Hello."}
+    assert found[4].row["messages"][0]["content"] == "Add\n\n1 and 2"
+    assert found[6].row["messages"] == [{"role": "user", "content": "Hi"}]
+    assert (found[6].row["chosen"], found[6].row["rejected"]) == ("Yes", "No")
+
+
+def test_tool_calls_survive(tmp_path: Path) -> None:
+    call = {"function": {"name": "clock", "arguments": '{"zone": "UTC"}'}}
+    turns = [
+        {"role": "user", "content": "What time is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "12:00"},
+        {"role": "assistant", "content": "It is noon."},
+    ]
+    jsonl(tmp_path / "a.jsonl", {"messages": turns, "tools": [{"name": "clock"}]})
+    (chat,) = found_in(tmp_path)
+    assert chat.row["messages"][1]["tool_calls"] == [{"name": "clock", "arguments": {"zone": "UTC"}}]
+    assert chat.row["tools"] == [{"name": "clock"}]
+
+
+def test_parquet_rows_are_read_like_json(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": [PROSE, "Second."]}), tmp_path / "a.parquet")
+    assert [d.text for d in found_in(tmp_path)] == [PROSE, "Second."]
+
+
+def test_damage_is_counted_and_the_rest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "one one one"}\n{"text": \n\xff\xfe\n{"text": "two"}\n')
+    (tmp_path / "b.bin").write_bytes(b"\x7fELF\x00\x00\x01")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
+    assert [d.text for d in documents(tmp_path).values()] == ["one one one", "two"]
+    assert reasons(tmp_path) == {
+        "a.jsonl:2": "not JSON",
+        "a.jsonl:3": "not JSON",
+        "b.bin": "binary file",
+        "empty.txt": "empty file",
+        "gone.txt": "broken link",
+    }
+
+
+def test_a_gzip_file_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
+    rows = b"".join(json.dumps({"text": f"line {i} " + "x" * (i % 97)}).encode() + b"\n" for i in range(5000))
+    whole = gzip.compress(rows)
+    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    found = found_in(tmp_path)
+    assert isinstance(found[-1], Skipped) and found[-1].reason == "damaged file"
+    assert 100 < len(found) < 5000
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.warc", "a.warc.gz", "a.jsonl.gz", "a.txt.gz"])
+def test_a_wholly_unreadable_file_is_one_clear_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"this is not what the name says" * 10)
+    with pytest.raises(InputError) as error:
+        found_in(tmp_path)
+    assert error.value.where == name and error.value.fix
+
+
+def test_missing_empty_and_wrong_folders(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(InputError):
+            found_in(path)
+    (tmp_path / "file.txt").write_text("x")
+    with pytest.raises(InputError, match="does not exist"):
+        found_in(tmp_path / "file.txt")
+
+
+def test_loops_hidden_folders_and_environments_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(PROSE)
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    for folder in (".git", "node_modules", "my-env"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "b.txt").write_text(PROSE)
+    (tmp_path / "my-env" / "pyvenv.cfg").write_text("")
+    assert list(documents(tmp_path)) == ["a.txt"]
+
+
+def test_benchmarks_are_never_training_data(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    jsonl(tmp_path / "benchmarks" / "x.jsonl", {"question": "Q?", "answer": "A"})
+    jsonl(tmp_path / "test.jsonl", {"text": "held"})
+    (tmp_path / "test_tool.py").write_text("def test(): pass\n")
+    assert list(documents(tmp_path)) == ["test_tool.py"]
+    held = [f for f in found_in(tmp_path, benchmarks=True) if not isinstance(f, Skipped)]
+    assert len(held) == 2
+    assert (
+        is_benchmark("a/Benchmarks/b.txt")
+        and is_benchmark("dev.json.gz")
+        and not is_benchmark("latest.jsonl")
+    )
+
+
+def test_long_records_are_skipped_in_bounded_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "' + "x" * 5000 + '"}\n{"text": "short"}\n')
+    found = found_in(tmp_path, limits=Limits(text_bytes=1000, record_bytes=2000))
+    assert [getattr(f, "reason", None) or f.text for f in found] == ["record too long", "short"]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("Grüße".encode(), "Grüße"),
+        ("Grüße aus Köln, schöne Straße".encode("latin-1"), "Grüße aus Köln, schöne Straße"),
+        ("Grüße".encode("utf-16"), "Grüße"),
+        (b"\xef\xbb\xbfplain", "plain"),
+    ],
+)
+def test_encodings(data: bytes, text: str) -> None:
+    assert decode(data) == text
+
+
+def test_undecodable_bytes_never_fail() -> None:
+    assert isinstance(decode(bytes(range(256)), "no-such-encoding"), str)
+
+
+def test_folder_digest_sees_contents_not_times(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    before = folder_digest(tmp_path)
+    (tmp_path / "a.txt").touch()
+    assert folder_digest(tmp_path) == before
+    (tmp_path / "a.txt").write_text("two")
+    assert folder_digest(tmp_path) != before
+
+
+def test_pydoc_modules_are_safe_and_in_order() -> None:
+    names = pydoc_modules()
+    assert names == pydoc_modules() and "textwrap" in names and "json.decoder" in names
+    assert not {"antigravity", "this", "turtle"} & set(names)
+    assert not any(name.startswith(("tkinter", "idlelib", "test")) for name in names)
+
+
+def test_stdlib_files_are_bounded_and_hold_no_tests() -> None:
+    files = list(stdlib_files(max_bytes=500_000))
+    assert 300_000 < sum(len(f.text.encode()) for f in files) <= 500_000
+    assert all("/test" not in f.id and "site-packages" not in f.id for f in files)
+    assert [f.id for f in files] == sorted(f.id for f in files) or len({f.id for f in files}) == len(files)
