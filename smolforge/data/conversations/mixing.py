@@ -13,6 +13,7 @@ from smolforge.data.conversations import (
     constraints,
     everyday,
     function_calling,
+    reading,
     rewriting,
     summarising,
     system_prompts,
@@ -31,6 +32,7 @@ COMPONENTS: Mapping[str, Component] = {
     "rewriting": rewriting.make,
     "summarising": summarising.make,
     "tools": function_calling.make,
+    "reading": reading.make,
 }
 # Skills whose chats the generators of `smolforge.data.synthetic` make.
 SYNTHETIC_SKILLS = ("mathematics", "code", "knowledge")
@@ -39,12 +41,13 @@ ITEM_SKILLS = ("instructions", "rewriting", "summarising", "tools")
 
 # Chosen, untested: near SmolTalk in kind, with more of the copying tasks that a small model finds hard.
 DEFAULT_SHARES: Mapping[str, float] = {
-    "everyday": 0.16,
-    "system": 0.08,
-    "instructions": 0.17,
+    "everyday": 0.14,
+    "system": 0.07,
+    "instructions": 0.16,
     "rewriting": 0.17,
-    "summarising": 0.11,
-    "tools": 0.10,
+    "summarising": 0.10,
+    "tools": 0.09,
+    "reading": 0.06,
     "mathematics": 0.10,
     "code": 0.05,
     "knowledge": 0.06,

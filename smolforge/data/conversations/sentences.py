@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
+from smolforge.data.conversations.chat import lower_first
 from smolforge.data.conversations.slots import words
 
 Tense = Literal["present", "past", "future"]
@@ -171,9 +172,29 @@ class Clause:
 
     def question(self, tense: Tense = "present") -> str:
         """'Does Anna buy bread on Monday?'"""
+        return f"{self._opening(tense)} {self.subject.mid_sentence} {self.verb.base} {self._rest()}?"
+
+    def who(self, tense: Tense = "present") -> str:
+        """'Who buys bread on Monday?'"""
+        verb = {"present": self.verb.third, "past": self.verb.past, "future": f"will {self.verb.base}"}[tense]
+        return f"Who {verb} {self._rest()}?"
+
+    def what(self, tense: Tense = "present") -> str:
+        """'What does Anna buy?'"""
+        return f"What {self._opening(tense).lower()} {self.subject.mid_sentence} {self.verb.base}?"
+
+    def when(self, tense: Tense = "present") -> str:
+        """'When does Anna buy bread?'"""
+        return f"When {lower_first(replace(self, tail='').question(tense))}"
+
+    def _opening(self, tense: Tense) -> str:
         third = self.subject.is_third_singular
-        opening = {"present": "Does" if third else "Do", "past": "Did", "future": "Will"}[tense]
-        return f"{opening} {self.subject.mid_sentence} {self.verb.base} {self._rest()}?"
+        return {"present": "Does" if third else "Do", "past": "Did", "future": "Will"}[tense]
+
+    @property
+    def thing(self) -> str:
+        """What the deed is done to: 'bread'."""
+        return self.complement.replace("{my}", self.subject.their)
 
     def about(self, subject: Subject) -> Clause:
         """The same deed by somebody else."""

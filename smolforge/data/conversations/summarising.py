@@ -23,7 +23,8 @@ from smolforge.evals.task import Item
 
 TIMES = ("eight", "nine", "ten", "eleven", "noon", "one", "two", "three", "four", "five", "six", "seven")
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty")
-MIN_THRESHOLD = 0.6
+# Measured on a model of 1M parameters: with 0.6, summaries with the wrong name and thing passed.
+MIN_THRESHOLD = 0.85
 ABOVE_COPYING = 0.05
 
 
