@@ -75,21 +75,10 @@ _ALSO: dict[str, dict[str, str]] = {
         "Alfred Nobel": "engineering",
         "Nikola Tesla": "physics",
     },
-    "family": {
-        s: "nonmetal"
-        for s in (
-            "helium",
-            "fluorine",
-            "neon",
-            "chlorine",
-            "argon",
-            "bromine",
-            "krypton",
-            "iodine",
-            "xenon",
-            "radon",
-        )
-    },
+    "family": dict.fromkeys(
+        ("helium", "fluorine", "neon", "chlorine", "argon", "bromine", "krypton", "iodine", "xenon", "radon"),
+        "nonmetal",
+    ),
     "opposite": {
         "light": "heavy",
         "true": "wrong",
@@ -391,7 +380,7 @@ MATTER_AND_SKY = (
     _relation(
         "family", "element", nature.ELEMENTS, 3,
         ask="What kind of element is {s}?\nTo which family of elements does {s} belong?",
-        say="{s} is {an_a}.\nThe element {s} is {an_a}.\nAmong the elements, {s} is counted as {an_a}.",
+        say="{s} is {an_a}.\nThe element {s} is {an_a}.\nChemists place {s} with the elements of the {a} kind.",
         then="It is {an_a}.\nChemists call it {an_a}.",
     ),
     _relation(
@@ -482,7 +471,7 @@ LIVING = (
     _relation(
         "young", "animal", nature.ANIMALS, 7,
         ask="What is a young {s} called?\nWhat do we call a baby {s}?\nWhat is the name for the young of {an_s}?",
-        say="A young {s} is called {an_a}.\nWe call a baby {s} {an_a}.\nThe young of {an_s} is {an_a}.\nWhen {an_s} is very young, it is called {an_a}.",
+        say="A young {s} is called {an_a}.\nWe call a baby {s} {an_a}.\nThe young of {an_s} is {an_a}.\nWhen {an_s} is very young, it is called {an_a}.\nThe right word for a young {s} is {a}.",
         then="Its young is called {an_a}.\nA young one is called {an_a}.",
     ),
     _relation(
@@ -500,7 +489,7 @@ LIVING = (
     _relation(
         "plant kind", "plant", nature.PLANTS, 1,
         ask="What kind of plant is {the_s}?\nWhat is {the_s}: a fruit, a vegetable, a tree or something else?",
-        say="{the_s} is counted as {an_a}.\nWe count {the_s} as {an_a}.\nPeople know {the_s} as {an_a}.",
+        say="{the_s} is counted as {an_a}.\nWe count {the_s} as {an_a}.\nPeople know {the_s} as {an_a}.\nThe kind of plant that {the_s} belongs to is: {a}.",
         then="We count it as {an_a}.",
     ),
     _relation(
@@ -667,13 +656,13 @@ LANGUAGE = (
     _relation(
         "opposite", "word", life.ADJECTIVES, 1,
         ask='What is the opposite of "{s}"?\nWhich word means the opposite of "{s}"?',
-        say='The opposite of "{s}" is "{a}".\nThe words "{s}" and "{a}" are opposites.\nThe word "{a}" is the opposite of "{s}".',
+        say='The opposite of "{s}" is "{a}".\nThe words "{s}" and "{a}" are opposites.\nThe opposite of the word {s} is {a}.\nThe word "{a}" is the opposite of "{s}".',
         then='Its opposite is "{a}".',
     ),
     _relation(
         "synonym", "word", life.ADJECTIVES, 2,
         ask='Which word means nearly the same as "{s}"?\nName a word that is close in meaning to "{s}".',
-        say='The words "{s}" and "{a}" mean nearly the same.\nInstead of "{s}" we can often say "{a}".',
+        say='The words "{s}" and "{a}" mean nearly the same.\nInstead of "{s}" we can often say "{a}".\nA word with nearly the same meaning as {s} is {a}.',
         then='A word with nearly the same meaning is "{a}".',
     ),
     _relation(

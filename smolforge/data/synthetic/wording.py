@@ -13,14 +13,33 @@ _IRREGULAR = {
     "tomato": "tomatoes", "kangaroo": "kangaroos", "wife": "wives", "life": "lives", "mango": "mangoes",
     "buffalo": "buffaloes", "mosquito": "mosquitoes", "clownfish": "clownfish", "swordfish": "swordfish",
     "starfish": "starfish", "jellyfish": "jellyfish", "goldfish": "goldfish", "elf": "elves", "scarf": "scarves",
-    "cod": "cod", "tuna": "tuna", "inch": "inches", "yak": "yaks", "quiz": "quizzes", "hertz": "hertz",
+    "cod": "cod", "tuna": "tuna", "inch": "inches", "yak": "yaks", "millennium": "millennia", "quiz": "quizzes", "hertz": "hertz",
 }  # fmt: skip
 _AN_SOUNDS = ("a", "e", "i", "o", "u")
 _AN_EXCEPTIONS = ("uni", "use", "euro", "one", "ewe", "uk", "ut", "uran")
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-).split()
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 
 
 def article(noun: str) -> str:
