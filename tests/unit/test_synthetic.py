@@ -157,19 +157,10 @@ def _all_questions() -> dict[str, tuple[str, str]]:
 def test_held_out_questions_on_facts_are_never_asked_but_their_facts_are_told() -> None:
     known = _all_questions()
     held = {question for question, (key, _) in known.items() if relations.is_held_out(key)}
-    texts = "\n".join(_texts(synthetic.textbooks, 6000))
-    asked = set(re.findall(r"(?:^|: |\. |\")([A-Z\"][^.?!\n]*\?)", texts, re.MULTILINE))
-    assert len(asked & set(known)) > 2000
-    assert not asked & held
-    said = [
-        m["content"] for row in chats.knowledge_chats(1, 4000) for m in row["messages"] if m["role"] == "user"
-    ]
-    assert not any(
-        question in line
-        for line in said
-        for question in (line, line.partition("? ")[0] + "?")
-        if question in held
-    )
+    texts = "\n".join(_texts(synthetic.textbooks, 4000))
+    said = "\n".join(m["content"] for row in chats.knowledge_chats(1, 3000) for m in row["messages"])
+    assert sum(question in said for question in list(known)[::10]) > 150
+    assert not [question for question in held if question in texts or question in said]
     kept_capitals = [
         (subject, answer)
         for subject, answer in RELATIONS["capital"].pairs

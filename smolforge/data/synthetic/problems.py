@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smolforge.data.synthetic.facts import rows
+from smolforge.data.synthetic.relation_tables import rows
 from smolforge.data.synthetic.relations import is_held_out
 from smolforge.data.synthetic.tables_life import UNITS
 from smolforge.data.synthetic.wording import plural
@@ -101,6 +101,8 @@ def multiply_steps(a: int, b: int) -> str:
 def step_keys(operation: str, a: int, b: int) -> tuple[str, ...]:
     """Keys of the sum and of every sum its steps write down."""
     keys = sum_keys(operation, a, b)
+    if operation == "divide":
+        keys += sum_keys("multiply", b, a // b)
     if operation == "subtract" and b >= 10 and b % 10 and a > 20:
         keys += sum_keys("subtract", a - (b - b % 10), b % 10)
     return keys
