@@ -68,7 +68,7 @@ def _values(run: Run) -> dict[str, Any]:
         "bits_steps": [step for step in steps if step.mean(bits=True) is not None],
         "bits_rows": sections.score_rows([s for s in steps if s.mean(bits=True) is not None], bits=True),
         "bits_charts": _marked(sections.score_charts(steps, bits=True)),
-        "loss": Markup(charts.loss_chart(sections.phase_curves(run), unit="loss, nats a token")),
+        "loss": Markup(charts.loss_chart(sections.phase_curves(run), unit="loss")),
         "tuning": _marked(sections.tuning_charts(run)),
         "phases": phases,
         "colours": colours,
@@ -88,7 +88,7 @@ def _points(cell: compare.Cell | None, value: float) -> str:
     """A share as percent, bits as they are."""
     if cell is not None and cell.is_bits:
         return f"{value:.3f}"
-    return f"{100 * value:.0f}"
+    return f"{100 * value:.1f}"
 
 
 def _digest(script: str) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from smolforge.report.svg import drawing, element, number, path, shortened, text, ticks, title
+from smolforge.report.svg import drawing, element, path, shortened, text, ticks, title
 from smolforge.units import format_count
 
 MOST_POINTS = 400
 """Points of one curve; more cannot be seen at this width and would only swell the page."""
 SMOOTHING_SHARE = 0.02
-"""The smoothed curve's memory as a share of the whole curve; chosen by eye."""
+"""How far the smoothed curve looks to each side, as a share of the whole; chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,14 @@ class LossPart:
     rates: Sequence[float] = ()
 
 
-def loss_chart(parts: Sequence[LossPart], *, unit: str, x_name: str = "tokens") -> str:
+def loss_chart(
+    parts: Sequence[LossPart],
+    *,
+    unit: str,
+    x_name: str = "tokens",
+    width: float = 1080.0,
+    tall: float = 270.0,
+) -> str:
     """Raw and smoothed curve over tokens, phases marked, learning rate beneath; "" without points.
 
     The values under the pointer come from `data-points`, read by the page's script.
@@ -40,10 +48,10 @@ def loss_chart(parts: Sequence[LossPart], *, unit: str, x_name: str = "tokens") 
     ]
     if len(points) < 2:
         return ""
-    smooth = smoothed([y for _, y, _ in points], max(2.0, len(points) * SMOOTHING_SHARE))
+    smooth = smoothed([y for _, y, _ in points], max(1, round(len(points) * SMOOTHING_SHARE)))
     rows = _thinned([(x, y, s, r) for (x, y, r), s in zip(points, smooth, strict=True)], MOST_POINTS)
     has_rates = any(r == r for *_, r in rows)
-    left, right, top, width, tall = 46.0, 12.0, 26.0, 860.0, 250.0
+    left, right, top = 40.0, 4.0, 26.0 if len(parts) > 1 else 8.0
     strip = 40.0 if has_rates else 0.0
     height = top + tall + (strip + 14 if strip else 0) + 34
     x_low, x_high = 0.0, rows[-1][0]
@@ -57,9 +65,8 @@ def loss_chart(parts: Sequence[LossPart], *, unit: str, x_name: str = "tokens") 
 
     inside = [
         *_horizontal_grid(ticks(y_low, y_high, 5), at_y, left, width - right),
-        *_x_axis(ticks(x_low, x_high, 7), at_x, height - 18, x_name, width - right),
+        *_x_axis(ticks(x_low, x_high, max(3, int(width / 150))), at_x, height - 18, x_name, width - right),
         *_boundaries(parts, at_x, top, top + tall + strip),
-        text(0, 11, unit, class_="soft"),
         element("path", d=path([(at_x(x), at_y(y)) for x, y, _, _ in rows]), class_="raw"),
         element("path", d=path([(at_x(x), at_y(s)) for x, _, s, _ in rows]), class_="curve"),
     ]
@@ -71,7 +78,9 @@ def loss_chart(parts: Sequence[LossPart], *, unit: str, x_name: str = "tokens") 
     data = json.dumps([[round(v, 5) if v == v else None for v in row] for row in rows], separators=(",", ":"))
     first, last = rows[0][2], rows[-1][2]
     label = f"Loss from {first:.2f} to {last:.2f} over {format_count(x_high)} {x_name}"
-    scale = json.dumps({"left": left, "right": width - right, "low": x_low, "high": x_high, "unit": x_name})
+    scale = json.dumps(
+        {"left": left, "right": width - right, "low": x_low, "high": x_high, "unit": x_name, "what": unit}
+    )
     chart = drawing(width, height, *inside, label=label, class_="loss")
     return chart.replace("<svg", f'<svg data-points="{escape(data)}" data-scale="{escape(scale)}"', 1)
 
@@ -98,7 +107,7 @@ def score_chart(
         share = (min(max(value, y_low), y_high) - y_low) / (y_high - y_low)
         return top + (1 - share) * (height - top - bottom)
 
-    marks = ticks(y_low, y_high, 3)
+    marks = ticks(y_low, y_high, 4)
     inside = _horizontal_grid(marks, at_y, left, width - right, percent=is_share)
     if chance is not None and y_low <= chance <= y_high and (chance > 0 or not is_share):
         y = at_y(chance)
@@ -140,19 +149,13 @@ def score_chart(
     return drawing(width, height, *inside, label=label, class_="score")
 
 
-def time_bars(rows: Sequence[tuple[str, float]], total: float) -> list[tuple[str, float, float]]:
-    """`(name, value, share of the longest in percent)` for bars drawn by the page."""
-    longest = max((value for _, value in rows), default=0.0) or total or 1.0
-    return [(name, value, 100 * value / longest) for name, value in rows]
-
-
-def smoothed(values: Sequence[float], memory: float) -> list[float]:
-    """Exponential moving average over about `memory` values, corrected for its start."""
-    decay, mean, weight, out = 1 - 1 / memory, 0.0, 0.0, []
-    for value in values:
-        mean = decay * mean + (1 - decay) * value
-        weight = decay * weight + (1 - decay)
-        out.append(mean / weight)
+def smoothed(values: Sequence[float], reach: int) -> list[float]:
+    """Mean of up to `reach` neighbours on each side; as many on both, so that a slope is not delayed."""
+    sums = [0.0, *itertools.accumulate(values)]
+    out = []
+    for i in range(len(values)):
+        side = min(reach, i, len(values) - 1 - i)
+        out.append((sums[i + side + 1] - sums[i - side]) / (2 * side + 1))
     return out
 
 
@@ -198,6 +201,8 @@ def _x_axis(marks, at_x, y: float, name: str, right: float) -> list[str]:
 
 
 def _boundaries(parts: Sequence[LossPart], at_x, top: float, bottom: float) -> list[str]:
+    if len(parts) == 1:
+        return []
     marks, begin = [], 0.0
     for index, part in enumerate(parts):
         if not part.tokens:
@@ -231,6 +236,3 @@ def _value(value: float, is_share: bool) -> str:
 
 def _short_step(step: str) -> str:
     return step.replace("phase-", "ph ") if step.startswith("phase-") else step
-
-
-__all__ = ["LossPart", "loss_chart", "number", "score_chart", "smoothed", "time_bars"]

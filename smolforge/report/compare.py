@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from smolforge.evals import stats
 from smolforge.report.reading import Made, Run
 
 Verdict = Literal["better", "worse", "within noise"]
+Outcome = Literal["yes", "partly", "no", "unclear"]
 BITS_PREFIX = "bits_"
 
 
@@ -166,20 +168,20 @@ class Judgement:
 
     step: str
     aim: str
-    outcome: Literal["yes", "partly", "no", "unclear"]
+    outcome: Outcome
     sentence: str
 
 
 def judge_steps(run: Run, steps: list[Step]) -> list[Judgement]:
     """One judgement for every step that has one before it."""
     found = []
-    for step in steps[1:]:
+    for before, step in itertools.pairwise(steps):
         aim, skills = _aim(run, step)
         changed = {
             name: step.cells[name] for name in skills if name in step.cells and step.cells[name].change
         }
         if changed:
-            found.append(_judge(step, aim, changed))
+            found.append(_judge(step, aim, changed, before))
     return found
 
 
@@ -205,83 +207,41 @@ def _rewarded_skills(run: Run, model: Made | None) -> list[str]:
     return sorted({str(line.get("skill")) for one in pairs for line in one.lines("pairs.jsonl")})
 
 
-def _judge(step: Step, aim: str, changed: Mapping[str, Cell]) -> Judgement:
-    better = [plain_name(name) for name, cell in changed.items() if cell.verdict == "better"]
-    worse = [plain_name(name) for name, cell in changed.items() if cell.verdict == "worse"]
-    same = len(changed) - len(better) - len(worse)
-    parts = []
-    if better:
-        parts.append(f"{_list(better)} improved")
-    if worse:
-        parts.append(f"{_list(worse)} got worse")
-    if same == len(changed):
-        parts.append("nothing changed by more than noise")
+def _judge(step: Step, aim: str, changed: Mapping[str, Cell], before: Step) -> Judgement:
+    better = [name for name, cell in changed.items() if cell.verdict == "better"]
+    worse = [name for name, cell in changed.items() if cell.verdict == "worse"]
+    same = [name for name in changed if name not in better and name not in worse]
+    told = [
+        f"{_told(names, changed)} {what}"
+        for names, what in ((better, "improved"), (worse, "got worse"))
+        if names
+    ]
+    if not told:
+        told = ["nothing changed by more than noise"]
     elif same:
-        parts.append("one other stayed within noise" if same == 1 else f"{same} others stayed within noise")
-    outcome: Literal["yes", "partly", "no", "unclear"]
-    sentence: str
-
-
-def judge_steps(run: Run, steps: list[Step]) -> list[Judgement]:
-    """One judgement for every step that has one before it."""
-    found = []
-    for step in steps[1:]:
-        aim, skills = _aim(run, step)
-        changed = {
-            name: step.cells[name] for name in skills if name in step.cells and step.cells[name].change
-        }
-        if changed:
-            found.append(_judge(step, aim, changed))
-    return found
-
-
-def _aim(run: Run, step: Step) -> tuple[str, list[str]]:
-    shares = [name for name, cell in step.cells.items() if not cell.is_bits]
-    bits = [name for name, cell in step.cells.items() if cell.is_bits]
-    if step.model in run.phases:
-        return "every skill and domain", [*shares, *bits]
-    rewarded = [name for name in _rewarded_skills(run, step.model) if name in shares]
-    if rewarded:
-        return "the skills it rewards", rewarded
-    return "the chat skills", shares
-
-
-def _rewarded_skills(run: Run, model: Made | None) -> list[str]:
-    """Skills that preference pairs or rewards are about; empty for other steps."""
-    if model is None:
-        return []
-    named = model.config.get("skills") if isinstance(model.config, Mapping) else None
-    if isinstance(named, list) and named:
-        return [str(name) for name in named]
-    pairs = run.inputs(model, "PreferenceData")
-    return sorted({str(line.get("skill")) for one in pairs for line in one.lines("pairs.jsonl")})
-
-
-def _judge(step: Step, aim: str, changed: Mapping[str, Cell]) -> Judgement:
-    better = [plain_name(name) for name, cell in changed.items() if cell.verdict == "better"]
-    worse = [plain_name(name) for name, cell in changed.items() if cell.verdict == "worse"]
-    same = len(changed) - len(better) - len(worse)
-    parts = []
+        told.append(f"{_told(same, changed)} stayed within noise")
+    outcome: Outcome
     if better:
-        parts.append(f"{_list(better)} improved")
-    if worse:
-        parts.append(f"{_list(worse)} got worse")
-    if same:
-        rest = "all" if same == len(changed) else str(same) if same > 1 else "one"
-        parts.append(
-            f"{rest} {'of ' + str(len(changed)) if rest == 'all' else 'other' + 's' * (same > 1)} "
-            "stayed within noise"
-            if parts
-            else "nothing changed beyond noise"
-        )
-    outcome: Literal["yes", "partly", "no", "unclear"]
-    if better and not worse:
-        outcome = "yes"
-    elif better:
-        outcome = "partly"
+        outcome = "partly" if worse else "yes"
     else:
         outcome = "no" if worse else "unclear"
-    return Judgement(step.name, aim, outcome, ", ".join(parts) + ".")
+    note = "" if step.form == before.form else f" Asked as {step.form} from here on, as {before.form} before."
+    return Judgement(step.name, aim, outcome, "; ".join(told) + "." + note)
+
+
+def _told(names: list[str], among: Mapping[str, Cell]) -> str:
+    """Skills by name; domains of bits per byte together; only a count where there are many."""
+    parts = []
+    for is_bits, what in ((True, "domains"), (False, "skills")):
+        mine = [plain_name(name) for name in names if among[name].is_bits == is_bits]
+        all_of_them = sum(cell.is_bits == is_bits for cell in among.values())
+        if len(mine) == all_of_them > 1:
+            parts.append(f"{'both' if all_of_them == 2 else f'all {all_of_them}'} {what}")
+        elif is_bits and len(mine) > 1:
+            parts.append(f"{len(mine)} of {all_of_them} domains")
+        else:
+            parts += mine
+    return _list(parts)
 
 
 def plain_name(skill: str) -> str:

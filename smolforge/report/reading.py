@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+KIND_WORDS = ("raw", "corpus", "shards", "model", "scores", "mixture", "checkpoint")
 MOST_LINES = 200_000
 MOST_FILE_BYTES = 256 << 20
 
@@ -55,9 +56,9 @@ class Made:
 
     @property
     def name(self) -> str:
-        """The label without the part that only says what kind of thing it is: `phase-1/model` → `phase-1`."""
-        head, _, tail = self.label.rpartition("/")
-        return head if head and tail in ("model", "scores", "mixture", "checkpoint") else self.label
+        """The label without the part that only says what kind of thing it is: `raw/web` → `web`."""
+        parts = [part for part in self.label.split("/") if part not in KIND_WORDS]
+        return "/".join(parts) or self.label
 
     @property
     def input_keys(self) -> tuple[str, ...]:
@@ -111,6 +112,16 @@ class Run:
         """Checkpoints after pre-training."""
         return [one for one in self.of("Checkpoint") if not is_phase(one)]
 
+    def own_tokens(self, model: Made) -> float | None:
+        """Tokens of this checkpoint's own training; the fact counts all since the start."""
+        tokens = model.facts.get("tokens")
+        if not isinstance(tokens, int | float):
+            return None
+        before = [m.facts.get("tokens", 0) for m in self.inputs(model, "Checkpoint")]
+        return float(tokens) - max(
+            [n for n in before if isinstance(n, int | float) and n <= tokens], default=0
+        )
+
     def inputs(self, one: Made, *kinds: str) -> list[Made]:
         """The inputs of an artifact that belong to this run, of these kinds (all when none is named)."""
         found = [self.by_key[key] for key in one.input_keys if key in self.by_key]
@@ -124,9 +135,9 @@ def is_phase(one: Made) -> bool:
 
 def read_run(run_folder: Path, artifacts_folder: Path) -> Run:
     """The run in `run_folder`; labels whose artifact is gone are left out."""
-    labels = read_json(run_folder / "labels.json") or {}
+    labels, recipe = (read_json(run_folder / name) for name in ("labels.json", "recipe.json"))
     made = []
-    for label, one in labels.items():
+    for label, one in labels.items() if isinstance(labels, dict) else ():
         folder = artifacts_folder / Path(str(one.get("folder", ""))).name
         record = read_json(folder / "record.json")
         if isinstance(record, dict):
@@ -137,7 +148,7 @@ def read_run(run_folder: Path, artifacts_folder: Path) -> Run:
     working = str(now[-1].get("label", "")) if now and now[-1]["event"] == "start" else ""
     return Run(
         name=run_folder.name,
-        recipe=read_json(run_folder / "recipe.json") or {},
+        recipe=recipe if isinstance(recipe, dict) else {},
         made=tuple(made),
         is_finished=bool(now) and now[-1]["event"] == "finished",
         working_on=working,

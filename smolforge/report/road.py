@@ -15,9 +15,9 @@ from smolforge.report.reading import Made, Run, is_phase
 from smolforge.report.svg import drawing, element, number, shortened, text, title
 from smolforge.units import format_bytes, format_count
 
-WIDTH, GAP, ROW_GAP, CHAIN_GAP, TOP = 188.0, 52.0, 12.0, 26.0, 26.0
-HEADS = ("Sources", "Corpora and chats", "Phases", "Tuned", "To the device")
-COLUMNS = {"RawDocs": 0, "Corpus": 1, "ChatData": 1, "Tokenizer": 1, "PreferenceData": 3, "DeviceModel": 4}
+WIDTH, GAP, ROW_GAP, CHAIN_GAP, TOP = 178.0, 46.0, 12.0, 26.0, 26.0
+HEADS = ("Sources", "Corpora", "Phases", "Tuned", "To the device")
+COLUMNS = {"RawDocs": 0, "Corpus": 1, "ChatData": 0, "Tokenizer": 1, "PreferenceData": 3, "DeviceModel": 4}
 PASS_THROUGH = ("TokenShards",)
 """Walked through, because it only changes the form of what it holds."""
 PHASES, TUNED = 2, 3
@@ -60,7 +60,9 @@ def road(
     mixtures  checkpoint label → domain → share
     colours   domain → number of its colour class
     """
-    boxes = {one.key: box for one in run.made if (box := _box(one, steps, mixtures, colours)) is not None}
+    boxes = {
+        one.key: box for one in run.made if (box := _box(run, one, steps, mixtures, colours)) is not None
+    }
     if not boxes:
         return ""
     parents = {key: _parents(run, box.made, boxes) for key, box in boxes.items()}
@@ -69,7 +71,7 @@ def road(
         box.x = columns.index(box.column) * (WIDTH + GAP) + 1
     _stack(list(boxes.values()), parents, boxes)
     width = len(columns) * (WIDTH + GAP) - GAP + 20
-    height = max(box.bottom for box in boxes.values()) + 14
+    height = max(box.bottom for box in boxes.values()) + 24
     heads = [
         text(i * (WIDTH + GAP) + 2, 12, HEADS[column], class_="soft") for i, column in enumerate(columns)
     ]
@@ -95,6 +97,7 @@ ARROW = element(
 
 
 def _box(
+    run: Run,
     made: Made,
     steps: Sequence[Step],
     mixtures: Mapping[str, Mapping[str, float]],
@@ -102,30 +105,27 @@ def _box(
 ) -> Box | None:
     if made.kind == "Checkpoint":
         column = PHASES if is_phase(made) else TUNED
-        return Box(made, column, _model_lines(made, steps), mixtures.get(made.label, {}))
+        return Box(made, column, _model_lines(run, made, steps), mixtures.get(made.label, {}))
     if made.kind not in COLUMNS:
         return None
-    domain = made.label.rsplit("/", 1)
-    colour = next((colours[part] for part in reversed(domain) if part in colours), None)
-    return Box(
-        made, COLUMNS[made.kind], _fact_lines(made), colour=colour if made.kind != "ChatData" else None
-    )
+    return Box(made, COLUMNS[made.kind], _fact_lines(made), colour=colours.get(made.name))
 
 
-def _model_lines(made: Made, steps: Sequence[Step]) -> list[str]:
+def _model_lines(run: Run, made: Made, steps: Sequence[Step]) -> list[str]:
     facts = made.facts
     first = []
-    if "tokens" in facts:
-        first.append(f"{format_count(facts['tokens'])} tokens")
+    tokens = run.own_tokens(made)
+    if tokens:
+        first.append(f"{format_count(tokens)} tokens")
     if "loss" in facts:
         first.append(f"loss {facts['loss']:.2f}")
     scored = [step for step in steps if step.model is made]
-    second = []
+    second, third = [], []
     if scored:
         bits, share = scored[0].mean(bits=True), scored[-1].mean(bits=False)
         second += [f"{bits:.2f} bits a byte"] if bits is not None else []
-        second += [f"skills {share:.0%}"] if share is not None else []
-    return [" · ".join(line) for line in (first, second) if line]
+        third += [f"{share:.0%} of items right"] if share is not None else []
+    return [" · ".join(line) for line in (first, second, third) if line]
 
 
 def _fact_lines(made: Made) -> list[str]:
@@ -136,8 +136,8 @@ def _fact_lines(made: Made) -> list[str]:
         if "bytes_per_token" in facts:
             lines.append(f"{facts['bytes_per_token']:.2f} bytes a token")
     elif made.kind == "DeviceModel":
-        sizes = [(n, v) for n, v in facts.items() if "bytes" in n and isinstance(v, int | float)]
-        lines = [f"{n.replace('bytes', '').strip('_') or 'size'} {format_bytes(v)}" for n, v in sizes[:4]]
+        sizes = [(n, v) for n, v in facts.items() if n.endswith("_bytes") and isinstance(v, int | float)]
+        lines = [f"{n.removesuffix('_bytes').replace('_', ' ', 1)} {format_bytes(v)}" for n, v in sizes[:4]]
     else:
         for name in ("documents", "conversations", "pairs"):
             if name in facts:
@@ -161,12 +161,10 @@ def _parents(run: Run, made: Made, boxes: Mapping[str, Box]) -> list[str]:
 
 def _stack(ordered: list[Box], parents: Mapping[str, list[str]], boxes: Mapping[str, Box]) -> None:
     """Give every box its height in its column."""
-    phases_end = _column([b for b in ordered if b.column == PHASES], TOP, CHAIN_GAP)
+    _column([b for b in ordered if b.column == PHASES], TOP, CHAIN_GAP)
     middle = [b for b in ordered if b.column == 1]
     upper = [b for b in middle if b.made.kind == "Corpus"] + [b for b in middle if b.made.kind == "Tokenizer"]
-    end = _column(upper, TOP, ROW_GAP)
-    # Conversations pass below the phases on their way to the tuned models.
-    _column([b for b in middle if b.made.kind == "ChatData"], max(end, phases_end), ROW_GAP)
+    _column(upper, TOP, ROW_GAP)
     _column([b for b in ordered if b.column == TUNED], TOP, CHAIN_GAP)
     children = {
         b.made.key: [
@@ -201,20 +199,16 @@ def _column(boxes: list[Box], top: float, gap: float) -> float:
 def _edges(boxes: Mapping[str, Box], parents: Mapping[str, list[str]]) -> list[str]:
     lines: list[str] = []
     phases = [b for b in boxes.values() if b.column == PHASES]
-    mixed = [
-        key
-        for key, b in boxes.items()
-        if b.column == 1 and b.made.kind != "ChatData" and _feeds(key, PHASES, boxes, parents)
-    ]
+    mixed = [key for key, b in boxes.items() if b.column == 1 and _feeds(key, PHASES, boxes, parents)]
     if phases and mixed:
         lines += _bus(
             [boxes[key] for key in mixed], [p for p in phases if set(parents[p.made.key]) & set(mixed)]
         )
-    below = max((p.bottom for p in phases), default=TOP) + 12
+    below = max((b.bottom for b in boxes.values() if b.column in (1, PHASES)), default=TOP) + 14
     for key, box in boxes.items():
         for parent in parents[key]:
             start = boxes[parent]
-            if start.made.kind == "Tokenizer" or (parent in mixed and box.column in (PHASES, 1)):
+            if "Tokenizer" in (start.made.kind, box.made.kind) or (parent in mixed and box.column == PHASES):
                 continue
             lines.append(_edge(start, box, boxes, below))
     return lines
@@ -245,19 +239,31 @@ def _edge(start: Box, end: Box, boxes: Mapping[str, Box], below: float) -> str:
     if start.column == end.column:
         return _vertical(start, end, boxes)
     if start.column < PHASES and end.column > PHASES and any(b.column == PHASES for b in boxes.values()):
-        lane, turn = max(start.middle, below), end.x - GAP / 2
-        into = end.middle + 8
-        return _line(
-            f"M{number(start.right)} {number(start.middle)}C{number(start.right + 30)} {number(start.middle)} "
-            f"{number(start.right + 10)} {number(lane)} {number(start.right + 40)} {number(lane)}"
-            f"H{number(turn - 10)}Q{number(turn)} {number(lane)} {number(turn)} {number(lane - 10)}"
-            f"V{number(into + 10)}Q{number(turn)} {number(into)} {number(turn + 10)} {number(into)}H{number(end.x - 2)}"
-        )
+        return _line(_lane(start, end, below))
     bend = max(GAP / 2, (end.x - start.right) / 2)
     return _line(
         f"M{number(start.right)} {number(start.middle)}C{number(start.right + bend)} {number(start.middle)} "
         f"{number(end.x - bend)} {number(end.middle)} {number(end.x - 2)} {number(end.middle)}"
     )
+
+
+def _lane(start: Box, end: Box, below: float) -> str:
+    """Down in the gap, along beneath everything, and up in the last gap; corners rounded."""
+    out, turn, lane, into = start.right + GAP / 3, end.x - GAP / 2, max(start.middle, below), end.middle + 8
+    down = min(8.0, (lane - start.middle) / 2)
+    points = (
+        ("M", start.right, start.middle),
+        ("H", out - 8),
+        ("Q", out, start.middle, out, start.middle + down),
+        ("V", lane - down),
+        ("Q", out, lane, out + 8, lane),
+        ("H", turn - 8),
+        ("Q", turn, lane, turn, lane - 8),
+        ("V", into + 8),
+        ("Q", turn, into, turn + 8, into),
+        ("H", end.x - 2),
+    )
+    return "".join(f"{letter}{' '.join(map(number, values))}" for letter, *values in points)
 
 
 def _vertical(start: Box, end: Box, boxes: Mapping[str, Box]) -> str:

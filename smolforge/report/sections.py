@@ -136,9 +136,9 @@ def tuning_charts(run: Run) -> list[tuple[str, str]]:
         rows = [r for r in rows if _is_number(r.get(name))]
         xs = [float(r.get("step", i + 1)) for i, r in enumerate(rows)]
         part = charts.LossPart(one.name, xs, [float(r[name]) for r in rows])
-        chart = charts.loss_chart([part], unit=unit, x_name="steps")
+        chart = charts.loss_chart([part], unit=unit, x_name="steps", width=340.0, tall=120.0)
         if chart:
-            found.append((one.name, chart))
+            found.append((f"{one.name}: {unit}", chart))
     return found
 
 
@@ -271,12 +271,18 @@ def costs(run: Run) -> list[dict[str, Any]]:
             "memory": format_bytes(one.provenance["peak_memory_bytes"])
             if one.provenance.get("peak_memory_bytes")
             else "",
-            "flops": f"{one.facts['flops']:.2e}" if _is_number(one.facts.get("flops")) else "",
+            "flops": scientific(float(one.facts["flops"])) if _is_number(one.facts.get("flops")) else "",
             "reused": one.reused,
         }
         for one in run.made
         if one.seconds >= 0.1
     ]
+
+
+def scientific(value: float) -> str:
+    """2.1e14 as `2.1 × 10¹⁴`."""
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    return f"{mantissa} × 10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def parity(run: Run) -> list[tuple[str, list[tuple[str, bool, str]]]]:
@@ -288,8 +294,8 @@ def parity(run: Run) -> list[tuple[str, list[tuple[str, bool, str]]]]:
         rows = []
         for check in checks if isinstance(checks, list) else []:
             if isinstance(check, Mapping):
-                rest = {k: v for k, v in check.items() if k not in ("name", "check", "passed")}
-                name = str(check.get("name") or check.get("check") or "check")
+                rest = {k: v for k, v in check.items() if k not in ("name", "passed")}
+                name = str(check.get("name", "check"))
                 rows.append((name, bool(check.get("passed")), _told(rest)))
         if rows:
             found.append((one.name, rows))
@@ -317,7 +323,7 @@ def headline(run: Run, steps: Sequence[Step]) -> tuple[str, list[tuple[str, str]
     if models and "parameters" in models[-1].facts:
         numbers.append(("parameters", format_count(models[-1].facts["parameters"])))
     numbers += [("pre-training tokens", format_count(tokens))] if tokens else []
-    numbers += [("training compute", f"{flops:.1e} FLOP")] if flops else []
+    numbers += [("training compute", f"{scientific(flops)} FLOP")] if flops else []
     numbers.append(("time", format_seconds(seconds)))
     numbers += [("peak memory", format_bytes(peak))] if peak else []
     return _sentence(run, steps, numbers), numbers

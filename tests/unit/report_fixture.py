@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smolforge.evals.stats import share_interval
+from smolforge.evals.stats import ratio_interval, share_interval
 
 DOMAINS = ("web", "code", "mathematics", "textbooks", "stories")
 SKILLS = ("knowledge", "mathematics", "code", "instructions", "rewriting", "summarising", "tools")
@@ -109,7 +109,7 @@ def _data(lab: FakeLab) -> None:
     for i, domain in enumerate(DOMAINS):
         count = 2400 - 300 * i
         lab.make(
-            f"{domain}/raw",
+            f"raw/{domain}",
             f"gather-{domain}",
             "RawDocs",
             {"documents": count, "bytes": count * 9000},
@@ -123,8 +123,8 @@ def _data(lab: FakeLab) -> None:
             "dropped_near_duplicate": 100,
             "dropped_decontaminated": 50,
         }
-        inputs = {"raw": f"{domain}/raw", "banned": "held-out"}
-        folder = lab.make(f"{domain}/corpus", "curate", "Corpus", facts, inputs, seconds=9)
+        inputs = {"raw": f"raw/{domain}", "banned": "held-out"}
+        folder = lab.make(f"corpus/{domain}", "curate", "Corpus", facts, inputs, seconds=9)
         rows = [
             {"id": str(n), "rule": rule, "reason": why, "excerpt": f"{text} {n}"}
             for rule, why, text in (
@@ -135,7 +135,17 @@ def _data(lab: FakeLab) -> None:
             for n in range(5)
         ]
         pq.write_table(pa.Table.from_pylist(rows), folder / "dropped-00000.parquet")
-    corpora = {d: f"{d}/corpus" for d in DOMAINS}
+    lab.make(
+        "raw/chats",
+        "make-conversations",
+        "ChatData",
+        {"conversations": 24_000, "turns": 81_000},
+        {"banned": "held-out"},
+        seconds=7,
+    )
+    facts = {"documents": 24_000, "bytes": 9_000_000, "dropped": 0}
+    lab.make("corpus/chat", "chat-corpus", "Corpus", facts, {"data": "raw/chats", "held_out": "held-out"})
+    corpora = {d: f"corpus/{d}" for d in (*DOMAINS, "chat")}
     lab.make(
         "tokenizer",
         "train-tokenizer",
@@ -146,21 +156,13 @@ def _data(lab: FakeLab) -> None:
     )
     for domain in DOMAINS:
         lab.make(
-            f"{domain}/tokens",
+            f"shards/{domain}",
             "tokenize",
             "TokenShards",
             {"tokens": 1_900_000},
-            {"corpus": f"{domain}/corpus", "tokenizer": "tokenizer"},
+            {"corpus": f"corpus/{domain}", "tokenizer": "tokenizer"},
             seconds=2,
         )
-    lab.make(
-        "chat/data",
-        "make-chats",
-        "ChatData",
-        {"conversations": 24_000, "turns": 81_000},
-        {"banned": "held-out"},
-        seconds=7,
-    )
 
 
 def _phases(lab: FakeLab) -> None:
@@ -168,7 +170,7 @@ def _phases(lab: FakeLab) -> None:
     before = None
     for n in (1, 2, 3):
         weights = dict(zip(DOMAINS, shares, strict=True))
-        inputs: dict[str, Any] = {"shards": {d: f"{d}/tokens" for d in DOMAINS}}
+        inputs: dict[str, Any] = {"shards": {d: f"shards/{d}" for d in DOMAINS}}
         folder = lab.make(
             f"phase-{n}/mixture",
             "decide-mixture",
@@ -186,7 +188,7 @@ def _phases(lab: FakeLab) -> None:
         inputs |= {"mixture": f"phase-{n}/mixture", "tokenizer": "tokenizer"}
         if before:
             inputs["start"] = before
-        facts = {"parameters": 2_134_016, "tokens": 3_000_000, "loss": 4.2 - 0.6 * n, "flops": 3.8e13}
+        facts = {"parameters": 2_134_016, "tokens": n * 3_000_000, "loss": 4.2 - 0.6 * n, "flops": 3.8e13}
         folder = lab.make(f"phase-{n}/model", "pretrain", "Checkpoint", facts, inputs, seconds=70)
         _losses(folder, n)
         before = f"phase-{n}/model"
@@ -219,18 +221,17 @@ def _score(lab: FakeLab, name: str, model: str, form: str) -> None:
             for i, right in enumerate(rights)
         ]  # fmt: skip
     bits = []
+    noise = random.Random(name)
     for i, domain in enumerate(DOMAINS):
-        value = 1.4 + 0.15 * i + 2.2 * (0.7 - ABILITY[name] if form == "text" else 0.45)
-        scores.append({"skill": f"bits_{domain}", "value": value, "low": value - 0.2, "high": value + 0.2,
+        level = 1.4 + 0.15 * i + 2.2 * (0.7 - ABILITY[name] if form == "text" else 0.45)
+        sizes = [1000.0 * (1 + 0.05 * n) for n in range(10)]
+        found = [size * (level + 0.03 * n + noise.gauss(0, 0.01)) for n, size in enumerate(sizes)]
+        ratio = ratio_interval(found, sizes)
+        scores.append({"skill": f"bits_{domain}", "value": ratio.value, "low": ratio.low, "high": ratio.high,
                        "chance": 8.0, "items": 10, "unit": "bits_per_byte", "detail": {}})  # fmt: skip
         bits += [
-            {
-                "id": str(n),
-                "domain": domain,
-                "bits": 1000 * value * (1 + 0.05 * n),
-                "bytes": 1000 * (1 + 0.05 * n),
-            }
-            for n in range(10)
+            {"id": str(n), "domain": domain, "bits": one, "bytes": size}
+            for n, (one, size) in enumerate(zip(found, sizes, strict=True))
         ]
     folder = lab.make(
         f"{name}/scores",
@@ -247,23 +248,23 @@ def _score(lab: FakeLab, name: str, model: str, form: str) -> None:
 
 
 def _tuning(lab: FakeLab) -> None:
-    facts = {"parameters": 2_134_016, "tokens": 2_500_000, "loss": 1.31, "flops": 3.1e13}
+    facts = {"parameters": 2_134_016, "tokens": 11_500_000, "loss": 1.31, "flops": 3.1e13}
     sft = lab.make(
+        "sft/model",
         "sft",
-        "tune-instructions",
         "Checkpoint",
         facts,
-        {"model": "phase-3/model", "chats": "chat/data", "tokenizer": "tokenizer"},
+        {"model": "phase-3/model", "chats": "raw/chats", "tokenizer": "tokenizer"},
         seconds=60,
     )
     _curve(sft, "loss", 2.6, 1.3)
-    _score(lab, "sft", "sft", "chat")
+    _score(lab, "sft", "sft/model", "chat")
     pairs = lab.make(
-        "pairs",
+        "dpo/pairs",
         "sample-pairs",
         "PreferenceData",
         {"pairs": 900},
-        {"model": "sft", "chats": "chat/data"},
+        {"model": "sft/model", "chats": "raw/chats"},
         seconds=30,
     )
     (pairs / "pairs.jsonl").write_text(
@@ -272,26 +273,26 @@ def _tuning(lab: FakeLab) -> None:
         )
     )
     dpo = lab.make(
+        "dpo/model",
         "dpo",
-        "tune-preferences",
         "Checkpoint",
         {**facts, "loss": 0.5},
-        {"model": "sft", "pairs": "pairs"},
+        {"model": "sft/model", "pairs": "dpo/pairs"},
         seconds=25,
     )
     _curve(dpo, "loss", 0.69, 0.5)
-    _score(lab, "dpo", "dpo", "chat")
+    _score(lab, "dpo", "dpo/model", "chat")
     grpo = lab.make(
+        "grpo/model",
         "grpo",
-        "tune-rewards",
         "Checkpoint",
         {**facts, "loss": 0.1},
-        {"model": "dpo", "chats": "chat/data"},
+        {"model": "dpo/model", "chats": "raw/chats"},
         {"skills": ["mathematics", "instructions"]},
         seconds=40,
     )
     _curve(grpo, "reward", 0.4, 0.66)
-    _score(lab, "grpo", "grpo", "chat")
+    _score(lab, "grpo", "grpo/model", "chat")
 
 
 def _curve(folder: Path, name: str, start: float, end: float) -> None:
@@ -303,10 +304,15 @@ def _curve(folder: Path, name: str, start: float, end: float) -> None:
 
 
 def _export(lab: FakeLab) -> None:
-    facts = {"checks": 6, "bytes_hf": 8_600_000, "bytes_gguf_f16": 4_400_000, "bytes_gguf_q8": 2_400_000}
+    facts = {"checks": 4, "hf_bytes": 8_600_000, "gguf_f16_bytes": 4_400_000, "gguf_q8_0_bytes": 2_400_000}
     folder = lab.make(
-        "export", "export", "DeviceModel", facts, {"model": "grpo", "tokenizer": "tokenizer"}, seconds=12
+        "export",
+        "export",
+        "DeviceModel",
+        facts,
+        {"model": "grpo/model", "tokenizer": "tokenizer"},
+        seconds=12,
     )
     names = ("same_logits_as_transformers", "same_tokens", "same_chat_template", "gguf_same_greedy_text")
-    checks = [{"name": n, "passed": True, "largest_difference": 3.2e-6, "cases": 40} for n in names]
-    (folder / "parity.json").write_text(json.dumps({"checks": checks}))
+    checks = [{"name": n, "passed": True, "detail": "40 prompts", "worst": 3.2e-6} for n in names]
+    (folder / "parity.json").write_text(json.dumps(checks))

@@ -1,0 +1,231 @@
+"""The report of a made-up run: what it says, what it leaves out, and that hostile text stays text."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from report_fixture import DOMAINS, EVIL, SKILLS, make_lab
+
+from smolforge.evals.stats import share_interval
+from smolforge.report.build import build_report
+from smolforge.report.charts import LossPart, loss_chart, smoothed
+from smolforge.report.compare import Cell, difference, judge_steps, read_steps
+from smolforge.report.reading import read_run
+from smolforge.report.sections import bounded, scientific
+from smolforge.report.svg import ticks
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_lab(tmp_path_factory.mktemp("whole")).run
+
+
+@pytest.fixture(scope="module")
+def page(whole: Path) -> str:
+    return build_report(whole, whole.parent.parent / "artifacts").read_text("utf-8")
+
+
+def drawings(page: str, kind: str) -> list[ET.Element]:
+    found = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    return [ET.fromstring(svg) for svg in found if f'class="{kind}"' in svg]
+
+
+def test_every_section_is_there(page: str) -> None:
+    ids = re.findall(r'<section id="(\w+)"', page)
+    assert ids == [
+        "road",
+        "scores",
+        "bits",
+        "loss",
+        "mixture",
+        "talk",
+        "curation",
+        "cost",
+        "parity",
+        "config",
+    ]
+    for link in re.findall(r'href="#(\w+)"', page):
+        assert link in ids
+    text = re.sub(r"<[^>]+>", "", page)
+    for words in (
+        "A model of 2.1M parameters, taught in 3 phases on 9.0M tokens, then tuned by sft, dpo and grpo",
+        "mathematics is 28 points under its target",
+        "kept 2.0K, dropped 400 (17%)",
+        "Jaccard 0.91 with web-17",
+        "same chat template",
+        "hidden_size",
+        "2.1 × 10¹⁴ FLOP",
+    ):
+        assert words in text, words
+
+
+def test_it_is_one_quiet_file(page: str, whole: Path) -> None:
+    assert (whole / "report.html").stat().st_size < 1_500_000
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
+    assert "@import" not in page and "url(" not in page.replace("url(#arrow)", "")
+    assert "default-src 'none'" in page
+    assert str(whole.parent) not in page
+
+
+def test_hostile_text_stays_text(page: str) -> None:
+    assert page.count("<script") == 1
+    assert EVIL not in page and "<img" not in page and "\x1b" not in page
+    assert page.count("&lt;script&gt;alert(") > 5
+
+
+def test_same_run_same_bytes(whole: Path, page: str) -> None:
+    assert build_report(whole, whole.parent.parent / "artifacts").read_text("utf-8") == page
+
+
+@pytest.mark.parametrize(
+    ("until", "there", "missing"),
+    [
+        ("held-out", [], ["road", "scores", "loss", "mixture", "curation", "talk"]),
+        ("corpus/web", ["road", "curation", "cost"], ["scores", "loss", "mixture"]),
+        ("phase-1/model", ["road", "loss", "mixture"], ["scores", "bits"]),
+        ("phase-1/scores", ["scores", "bits", "talk"], ["parity"]),
+        ("dpo/pairs", ["scores", "loss"], ["parity"]),
+    ],
+)
+def test_partial_runs(tmp_path: Path, until: str, there: list[str], missing: list[str]) -> None:
+    lab = make_lab(tmp_path, until=until)
+    page = build_report(lab.run, lab.artifacts).read_text("utf-8")
+    ids = re.findall(r'<section id="(\w+)"', page)
+    assert set(there) <= set(ids)
+    assert not set(missing) & set(ids)
+    assert "working on" in page
+
+
+def test_damaged_and_missing_files_are_left_out(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path)
+    for folder in lab.artifacts.iterdir():
+        for file in folder.iterdir():
+            if file.name != "record.json":
+                file.write_bytes(b'{"broken": [\xff\x00')
+    page = build_report(lab.run, lab.artifacts).read_text("utf-8")
+    assert 'id="road"' in page and 'id="scores"' not in page
+    for folder in lab.artifacts.iterdir():
+        shutil.rmtree(folder)
+    assert "nothing is made so far" in build_report(lab.run, lab.artifacts).read_text("utf-8")
+    (lab.run / "labels.json").unlink()
+    (lab.run / "recipe.json").write_text("[")
+    assert build_report(lab.run, lab.artifacts).exists()
+
+
+def test_road_boxes_do_not_overlap_and_nothing_sticks_out(page: str) -> None:
+    (road,) = drawings(page, "road")
+    _, _, width, height = map(float, road.attrib["viewBox"].split())
+    boxes = []
+    for group in road.iter(f"{SVG}g"):
+        rect = group.find(f"{SVG}rect")
+        assert rect is not None
+        x, y, w, h = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert x >= 0 and y >= 0 and x + w <= width and y + h <= height
+        boxes.append((x, y, x + w, y + h))
+    assert len(boxes) == 2 * len(DOMAINS) + 2 + 1 + 3 + 3 + 1 + 1
+    for a, b in itertools.combinations(boxes, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    for text in road.iter(f"{SVG}text"):
+        inside = [box for box in boxes if box[0] <= float(text.attrib["x"]) <= box[2]]
+        assert inside and float(text.attrib["y"]) < height
+
+
+def test_drawings_are_well_formed_and_told_in_words(page: str) -> None:
+    assert len(drawings(page, "score")) == len(SKILLS) + len(DOMAINS)
+    assert len(drawings(page, "loss")) == 4
+    for kind in ("score", "loss", "road"):
+        for svg in drawings(page, kind):
+            assert svg.attrib["role"] == "img" and svg.attrib["aria-label"]
+
+
+# ---- comparing
+
+
+def cell(passed: int, items: int) -> Cell:
+    share = share_interval(passed, items)
+    return Cell(share.value, share.low, share.high, 0.0, items, "share")
+
+
+def test_difference_of_independent_shares_as_published() -> None:
+    """Newcombe 1998, table II, method 10: 56/70 against 48/80, and 9/10 against 3/10."""
+    found = difference(cell(48, 80), cell(56, 70))
+    assert (round(found.low, 4), round(found.high, 4)) == (0.0524, 0.3339)
+    found = difference(cell(3, 10), cell(9, 10))
+    assert (round(found.low, 4), round(found.high, 4)) == (0.1705, 0.8090)
+
+
+def test_verdicts_follow_the_interval_and_the_unit(whole: Path) -> None:
+    run = read_run(whole, whole.parent.parent / "artifacts")
+    steps = read_steps(run)
+    assert [s.name for s in steps] == ["phase-1", "phase-2", "phase-3", "sft", "dpo", "grpo"]
+    assert all(c.change is None for c in steps[0].cells.values())
+    for step in steps[1:]:
+        for name, one in step.cells.items():
+            assert one.change is not None and one.is_paired, name
+            assert one.change.low <= one.change.value <= one.change.high
+    by_name = {s.name: s.cells for s in steps}
+    assert by_name["phase-2"]["bits_web"].verdict == "better"
+    assert by_name["sft"]["bits_web"].verdict == "worse"
+    assert by_name["dpo"]["bits_web"].verdict == "within noise"
+    assert by_name["sft"]["mathematics"].verdict == "better"
+
+
+def test_judgements_look_at_what_a_step_is_for(whole: Path) -> None:
+    run = read_run(whole, whole.parent.parent / "artifacts")
+    told = {one.step: one for one in judge_steps(run, read_steps(run))}
+    assert list(told) == ["phase-2", "phase-3", "sft", "dpo", "grpo"]
+    assert told["phase-2"].aim == "every skill and domain" and "all 5 domains" in told["phase-2"].sentence
+    assert told["sft"].outcome == "yes" and "as text before" in told["sft"].sentence
+    assert told["dpo"].outcome == "unclear" and "nothing changed" in told["dpo"].sentence
+    assert told["grpo"].aim == "the skills it rewards" and "both skills" in told["grpo"].sentence
+
+
+def test_other_items_are_compared_as_independent(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path)
+    folder = lab.artifacts / lab.labels["phase-2/scores"]["folder"]
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    (folder / "samples.jsonl").write_text(
+        "".join(json.dumps({**one, "id": "new-" + one["id"]}) + "\n" for one in lines)
+    )
+    steps = read_steps(read_run(lab.run, lab.artifacts))
+    paired = {s.name: s.cells["code"].is_paired for s in steps}
+    assert paired == dict.fromkeys(paired, True) | {"phase-1": False, "phase-2": False, "phase-3": False}
+
+
+# ---- small things
+
+
+def test_smoothing_is_centred() -> None:
+    line = [float(i) for i in range(50)]
+    assert smoothed(line, 5) == pytest.approx(line)
+    assert smoothed([0.0, 10.0, 0.0, 10.0, 0.0], 1)[1:4] == pytest.approx([10 / 3, 20 / 3, 10 / 3])
+
+
+def test_long_curves_are_thinned_and_odd_ones_survive() -> None:
+    many = LossPart("a", list(range(100_000)), [1.0 + 1 / (i + 1) for i in range(100_000)])
+    assert len(loss_chart([many], unit="loss")) < 60_000
+    assert loss_chart([], unit="loss") == ""
+    assert loss_chart([LossPart("a", [1], [2.0])], unit="loss") == ""
+    flat = loss_chart([LossPart("<b>", [1, 2, 3], [2.0, float("nan"), 2.0])], unit="loss")
+    ET.fromstring(flat)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (1.7, 9.2), (0, 9e6), (-3, 3), (0.001, 0.0019), (5, 5)])
+def test_ticks_lie_within_and_are_few(low: float, high: float) -> None:
+    marks = ticks(low, high, 5)
+    assert 1 <= len(marks) <= 11
+    assert all(low - 1e-9 <= mark <= high + 1e-9 for mark in marks)
+
+
+def test_text_is_bounded_and_shows_control_characters() -> None:
+    assert bounded("a" * 5000).endswith("…") and len(bounded("a" * 5000)) < 800
+    assert bounded("\x1b[31m\nx") == "\u241b[31m\nx"
+    assert scientific(2.06e14) == "2.1 × 10¹⁴"
