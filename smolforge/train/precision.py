@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from smolforge.errors import ConfigError
-
-Compute = Literal["auto", "float32", "bfloat16"]
+from smolforge.train.config import Compute
 
 
 def compute_dtype(wanted: Compute, device: str) -> torch.dtype:

@@ -7,14 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from smolforge.artifacts import Checkpoint, ChosenMixture, Facts, Sizing, Tokenizer, TokenShards
-from smolforge.config import config, from_plain
+from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Facts, Sizing, Tokenizer, TokenShards
+from smolforge.config import config, from_plain, to_plain
 from smolforge.errors import ConfigError, InputError
 from smolforge.model.config import ModelConfig
 from smolforge.stage import Job, stage
-from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
 if TYPE_CHECKING:
     from smolforge.data.batches import MixtureBatches
@@ -51,7 +51,7 @@ class PretrainConfig:
     optim: OptimConfig | None = None
     schedule: ScheduleConfig = ScheduleConfig()
     zero_outputs: bool = True
-    compute: Literal["auto", "float32", "bfloat16"] = "auto"
+    compute: Compute = "auto"
     seed: int = 0
     save_every_steps: int = 100
 
@@ -351,6 +351,73 @@ class LossLog:
         last = lines[-max(1, int(len(lines) * LAST_SHARE)) :]
         values = [json.loads(line)["loss"] for line in last]
         return round(sum(values) / len(values), 6)
+
+
+@config
+class SizeConfig:
+    """What the user gives: time, and how it is to be shared.
+
+    minutes         all the time there is
+    pretrain_share  part of it for pre-training; the rest is for curation, tuning and evaluation
+    phases          pre-training phase → share of its tokens, in order
+    length          positions a row, and the longest text the model reads
+    """
+
+    minutes: float
+    pretrain_share: float = 0.5
+    phases: Mapping[str, float]
+    length: int = 512
+    optim: OptimConfig = OptimConfig()
+    compute: Compute = "auto"
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0:
+            raise ConfigError(f"`minutes` is {self.minutes}", fix="give more than 0 minutes")
+        if not 0 < self.pretrain_share <= 1:
+            raise ConfigError(f"`pretrain_share` is {self.pretrain_share}", fix="use a share from 0 to 1")
+        if not self.phases or abs(sum(self.phases.values()) - 1) > 1e-6 or min(self.phases.values()) <= 0:
+            raise ConfigError("the shares of `phases` do not add up to 1", fix="change them")
+        if self.length < 16:
+            raise ConfigError(f"`length` is {self.length}", fix="use at least 16")
+
+
+@stage(makes=Sizing, version=1)
+def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Facts:
+    """Choose model, vocabulary, batch and tokens for these corpora and this much time on this machine.
+
+    The machine's training rate is measured, so two machines may choose differently; the choice is sealed.
+
+    Writes  sizing.json {"vocabulary", "model", "phase_tokens", "batch_tokens", "length", "optim", "reasons",
+            "predicted", "flops_per_second"}
+    Facts   parameters, tokens, vocabulary, minutes, bits_per_byte (the last two predicted)
+    """
+    from smolforge.train import sizing
+
+    unique_bytes = sum(int(corpus.facts["bytes"]) for corpus in corpora.values())
+    seconds = cfg.minutes * 60 * cfg.pretrain_share
+    rate = sizing.measure_rate(job.threads, job.device, cfg.length, cfg.compute, job.log.say)
+    choice = sizing.choose(unique_bytes, seconds, rate, length=cfg.length)
+    plain = {
+        "vocabulary": choice.model.vocab_size,
+        "model": to_plain(choice.model),
+        "phase_tokens": sizing.split_tokens(choice, cfg.phases),
+        "batch_tokens": choice.batch_tokens,
+        "length": cfg.length,
+        "optim": to_plain(cfg.optim),
+        "reasons": sizing.reasons(choice, unique_bytes, seconds, rate),
+        "predicted": {"bits_per_byte": round(choice.bits_per_byte, 3), "seconds": round(choice.seconds, 1)},
+        "flops_per_second": {str(width): round(flops) for width, flops in rate.flops_by_width.items()},
+    }
+    (job.out / "sizing.json").write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+    for reason in plain["reasons"]:
+        job.log.say(f"  {reason}")
+    return {
+        "parameters": choice.model.parameters,
+        "tokens": sum(plain["phase_tokens"].values()),
+        "vocabulary": choice.model.vocab_size,
+        "minutes": round(choice.seconds / 60, 2),
+        "bits_per_byte": round(choice.bits_per_byte, 3),
+    }
 
 
 def read_sizing(sizing: Sizing) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from smolforge.artifacts import Checkpoint, ChosenMixture, Tokenizer, TokenShards
+from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Tokenizer, TokenShards
 from smolforge.data.batches import Batch, Documents, MixtureBatches
 from smolforge.data.mixture import Mixture
 from smolforge.errors import ConfigError, StageError
@@ -24,7 +24,8 @@ from smolforge.train.config import OptimConfig, ScheduleConfig
 from smolforge.train.loop import LossSum, TrainState, accumulate, fit, next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.schedule import factor, over_steps
-from smolforge.train.stages import PretrainConfig, pretrain
+from smolforge.train.sizing import Rate, choose, split_tokens
+from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
 
 TINY = ModelConfig(
     vocab_size=61,
@@ -434,3 +435,51 @@ class TestStage:
             self.run(data, tmp_path / "x", self.config(mixture={"a": 0.5, "b": 0.55}))
         with pytest.raises(ConfigError, match="tokens"):
             self.config(tokens=0)
+
+
+class TestSizing:
+    """Choosing a size follows the data, the machine and the time."""
+
+    slow = Rate({128: 20e9, 384: 60e9})
+
+    def test_more_time_gives_a_larger_model_and_fewer_bits(self):
+        choices = [choose(50_000_000, minutes * 60, self.slow, length=256) for minutes in (1, 5, 30, 240)]
+        sizes = [choice.model.parameters for choice in choices]
+        bits = [choice.bits_per_byte for choice in choices]
+        assert sizes == sorted(sizes)
+        assert sizes[-1] > 4 * sizes[0]
+        assert bits == sorted(bits, reverse=True)
+
+    def test_the_time_is_kept(self):
+        for minutes in (0.1, 3, 60):
+            choice = choose(10_000_000, minutes * 60, self.slow, length=256)
+            assert choice.seconds <= max(
+                minutes * 60, 1.05 * choice.batch_tokens / (choice.tokens / choice.seconds)
+            )
+            assert choice.tokens % choice.batch_tokens == choice.batch_tokens % 256 == 0
+
+    def test_phases_add_up(self):
+        choice = choose(10_000_000, 300, self.slow, length=256)
+        phases = split_tokens(choice, {"warm": 0.4, "stable": 0.3, "decay": 0.3})
+        assert list(phases) == ["warm", "stable", "decay"]
+        assert sum(phases.values()) == choice.tokens
+
+    def test_rates_are_interpolated(self):
+        assert self.slow.flops(64) == 20e9
+        assert self.slow.flops(1000) == 60e9
+        assert 20e9 < self.slow.flops(200) < 60e9
+
+    def test_stage_measures_and_explains(self, data, tmp_path):
+        for part in ("out", "work"):
+            (tmp_path / "size" / part).mkdir(parents=True)
+        job = Job(out=tmp_path / "size" / "out", work=tmp_path / "size" / "work", log=Log(), threads=1)
+        corpus = Corpus(tmp_path, "k", "d", {"bytes": 3_000_000})
+        config = SizeConfig(minutes=2, phases={"one": 0.5, "two": 0.5}, length=64)
+        facts = size_run(config, job, corpora={"a": corpus})
+        plain = json.loads((job.out / "sizing.json").read_text())
+        assert sum(plain["phase_tokens"].values()) == facts["tokens"]
+        assert plain["model"]["vocab_size"] == plain["vocabulary"]
+        assert len(plain["reasons"]) >= 4
+        assert "3.0 MB" in plain["reasons"][0]
+        with pytest.raises(ConfigError):
+            SizeConfig(minutes=2, phases={"one": 0.5, "two": 0.6})
