@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
+from smolforge.data.synthetic import familiar
 from smolforge.data.synthetic.facts import ANSWERS, BY_KIND, FACTS
 from smolforge.data.synthetic.kinds import KINDS
 from smolforge.data.synthetic.relations import Relation, is_held_out, told
@@ -39,24 +40,35 @@ def may_ask(relation: Relation, subject: str) -> bool:
 
 
 @cache
-def _asked_facts(kind: str) -> tuple[Fact, ...]:
+def _asked_facts(kind: str, only_familiar: bool) -> tuple[Fact, ...]:
     relations = FACTS if kind == "any" else BY_KIND[kind]
-    return tuple(fact for relation in relations for fact in asked_pairs(relation))
+    return tuple(
+        fact
+        for relation in relations
+        for fact in asked_pairs(relation)
+        if not only_familiar or familiar.is_familiar(relation, fact[1])
+    )
+
+
+@cache
+def _asked_of_relation(relation: Relation, only_familiar: bool) -> tuple[Fact, ...]:
+    return tuple(
+        fact for fact in asked_pairs(relation) if not only_familiar or familiar.is_familiar(relation, fact[1])
+    )
 
 
 def some_asked(rng: random.Random, kind: str, count: int) -> list[Fact]:
-    """`count` different facts (or all there are) that may be asked. Kind "any" takes a relation first, so that
-    small tables are asked about as well."""
+    """`count` different facts (or all there are) that may be asked, mostly familiar ones. Kind "any" often takes a
+    relation first, so that small tables are asked about as well."""
+    only_familiar = rng.random() < familiar.FAMILIAR_SHARE
+    pool = _asked_facts(kind, only_familiar)
     if kind != "any":
-        facts = _asked_facts(kind)
-        return rng.sample(facts, min(count, len(facts)))
+        return rng.sample(pool, min(count, len(pool)))
     chosen: dict[str, Fact] = {}
     while len(chosen) < count:
-        weighted = rng.choice(FACTS) if rng.random() < 0.4 else rng.choice(_asked_facts("any"))[0]
-        pairs = asked_pairs(weighted)
-        if pairs:
-            fact = rng.choice(pairs)
-            chosen[fact[0].key(fact[1])] = fact
+        of_one = _asked_of_relation(rng.choice(FACTS), only_familiar) if rng.random() < 0.4 else ()
+        fact = rng.choice(of_one or pool)
+        chosen[fact[0].key(fact[1])] = fact
     return list(chosen.values())
 
 

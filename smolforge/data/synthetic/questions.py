@@ -9,6 +9,7 @@ from typing import Any
 from smolforge.data.synthetic import code_functions, exercises_code
 from smolforge.data.synthetic.code_functions import Function
 from smolforge.data.synthetic.facts import FACTS
+from smolforge.data.synthetic.familiar import is_familiar
 from smolforge.data.synthetic.mathematics import problem
 from smolforge.data.synthetic.problems import Problem
 from smolforge.data.synthetic.relations import Relation, fields, is_held_out, told, wrong_answers
@@ -29,6 +30,7 @@ def items(skill: str, seed: int, count: int) -> list[Item]:
     """`count` different held-out items.
 
     knowledge    one right answer and three of the same relation; the fact is told in textbooks, its question never
+                 asked; facts on familiar subjects come first, each once before any comes again
     mathematics  operands or scenes that training data never shows: about seven in ten take one easy step
     code         a composition of known pieces that training data never shows
     """
@@ -37,28 +39,30 @@ def items(skill: str, seed: int, count: int) -> list[Item]:
         raise ConfigError(f"there are no generated items of `{skill}`", fix=f"use one of {', '.join(SKILLS)}")
     found: dict[str, Item] = {}
     for attempt in range(count * 50):
-        item = makers[skill](
-            random.Random(f"{seed}/items/{skill}/{attempt}"), f"{skill}-{seed}-{len(found):05d}"
-        )
+        item = makers[skill](f"{seed}/items/{skill}", attempt, f"{skill}-{seed}-{len(found):05d}")
         found.setdefault(str(item.messages[0]["content"]), item)
         if len(found) == count:
             break
     return list(found.values())
 
 
+def _knowledge(stream: str, attempt: int, name: str) -> Item:
+    """Each fact once before any fact again, familiar subjects before the rest."""
+    order = _asking_order(stream)
+    return knowledge_item(random.Random(f"{stream}/{attempt}"), order[attempt % len(order)], name)
+
+
 @cache
-def _held_out_facts() -> tuple[tuple[Relation, str, str], ...]:
-    return tuple(
+def _asking_order(stream: str) -> tuple[tuple[Relation, str, str], ...]:
+    facts = [
         (relation, subject, answer)
         for relation in FACTS
         if relation.askable
         for subject, answer in relation.pairs
         if is_held_out(relation.key(subject))
-    )
-
-
-def _knowledge(rng: random.Random, name: str) -> Item:
-    return knowledge_item(rng, rng.choice(_held_out_facts()), name)
+    ]
+    random.Random(stream).shuffle(facts)
+    return tuple(sorted(facts, key=lambda fact: not is_familiar(fact[0], fact[1])))
 
 
 def stem(relation: Relation, subject: str, answer: str) -> str:
@@ -90,7 +94,8 @@ def knowledge_item(
     )  # fmt: skip
 
 
-def _mathematics(rng: random.Random, name: str) -> Item:
+def _mathematics(stream: str, attempt: int, name: str) -> Item:
+    rng = random.Random(f"{stream}/{attempt}")
     topic = rng.choices(tuple(_TOPIC_SHARES), tuple(_TOPIC_SHARES.values()))[0]
     found = problem(rng, topic, kept=True)
     while found.level > 1 and rng.random() < 0.5:
@@ -108,7 +113,8 @@ def mathematics_item(found: Problem, name: str) -> Item:
     )  # fmt: skip
 
 
-def _code(rng: random.Random, name: str) -> Item:
+def _code(stream: str, attempt: int, name: str) -> Item:
+    rng = random.Random(f"{stream}/{attempt}")
     return code_item(rng, code_functions.function(rng, kept=True), name)
 
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from smolforge.data.documents import Document
+from smolforge.data.synthetic import familiar
 from smolforge.data.synthetic import paragraphs as para
 from smolforge.data.synthetic.explanations import EXPLANATIONS
 from smolforge.data.synthetic.facts import BY_KIND, SUBJECTS
@@ -65,12 +66,12 @@ def _exercises(rng: random.Random, kind: str, count: int) -> str:
 def _entry(rng: random.Random, level: str) -> str:
     """An encyclopaedia entry on one subject."""
     kind = _kind(rng)
-    subject = rng.choice(SUBJECTS[kind])
+    subject = familiar.subjects(rng, kind, 1)[0]
     lines = para.about(rng, kind, subject, 8, level)
     ideas = para.fitting_ideas(rng, kind, (subject,))
     if len(lines) < 4:
         lines.append(ideas.pop())
-        other = rng.choice(SUBJECTS[kind])
+        other = familiar.subjects(rng, kind, 1)[0]
         if other != subject:
             lines += para.about(rng, kind, other, 2, level)
     cut = max(2, len(lines) // 2 + 1)
@@ -84,7 +85,7 @@ def _lesson(rng: random.Random, level: str) -> str:
     """A lesson over several subjects of one kind, often with exercises."""
     kind = _kind(rng)
     words = KINDS[kind]
-    subjects = rng.sample(SUBJECTS[kind], min(rng.randint(2, 5), len(SUBJECTS[kind])))
+    subjects = familiar.subjects(rng, kind, rng.randint(2, 5))
     ideas = para.fitting_ideas(rng, kind, subjects)[:3]
     title = rng.choice(
         (
@@ -108,7 +109,7 @@ def _one_relation(rng: random.Random, level: str) -> str:
     """Many subjects, one relation: a list or a paragraph that goes through them."""
     kind = rng.choice(_RICH) if rng.random() < 0.3 else _kind(rng)
     relation = rng.choice(BY_KIND[kind])
-    pairs = rng.sample(relation.pairs, min(len(relation.pairs), rng.randint(5, 9)))
+    pairs = familiar.pairs(rng, relation, rng.randint(5, 9))
     facts = [(relation, subject, answer) for subject, answer in pairs]
     words = KINDS[kind]
     opening = rng.choice(words.opening)
@@ -158,7 +159,7 @@ def _dialogue(rng: random.Random, level: str) -> str:
     one, other = two(rng)
     first, second = rng.choice((("Teacher", "Student"), (one.name, other.name)))
     lines = [f"{first}: {rng.choice(words.opening)}"]
-    subjects = rng.sample(SUBJECTS[kind], min(4, len(SUBJECTS[kind])))
+    subjects = familiar.subjects(rng, kind, 4)
     for subject in subjects:
         fact = rng.choice(para.facts_of(kind, subject))
         if para.may_ask(fact[0], subject) and rng.random() < 0.7:
@@ -191,7 +192,7 @@ def _story_lesson(rng: random.Random, level: str) -> str:
     words = KINDS[kind]
     child, _ = two(rng)
     name, old = elder(rng)
-    subjects = rng.sample(SUBJECTS[kind], min(rng.randint(2, 3), len(SUBJECTS[kind])))
+    subjects = familiar.subjects(rng, kind, rng.randint(2, 3))
     named = [subject if words.is_name else f"the {subject}" for subject in subjects]
     start = rng.choice(
         (
@@ -241,7 +242,7 @@ def _letter(rng: random.Random, level: str) -> str:
     kind = _kind(rng)
     words = KINDS[kind]
     writer, reader = two(rng)
-    subjects = rng.sample(SUBJECTS[kind], min(2, len(SUBJECTS[kind])))
+    subjects = familiar.subjects(rng, kind, 2)
     start = rng.choice(
         (
             f"At school we are learning about {words.nouns}.",
@@ -297,7 +298,7 @@ _SAFE_STARTS = ("The ", "In ", "People ", "Shops ", "One ", "A ", "An ", "If ", 
 def _comparison(rng: random.Random, level: str) -> str:
     """Two subjects side by side over the relations they share."""
     kind = rng.choice(tuple(kind for kind in _RICH if len(SUBJECTS[kind]) > 3))
-    one, two_ = rng.sample(SUBJECTS[kind], 2)
+    one, two_ = familiar.subjects(rng, kind, 2)
     shared = [
         (first, second)
         for first in para.facts_of(kind, one)
