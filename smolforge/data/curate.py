@@ -133,6 +133,8 @@ def _in_languages(text: str, how: Curation) -> Verdict:
     if not how.languages or how.domain == "code":
         return KEEP
     code, probability = language_of(text)
+    if not code and how.domain == "mathematics":
+        return KEEP
     if code in how.languages and probability >= THRESHOLD:
         return KEEP
     return drop("language", f"{code or 'none'} ({probability:.2f})")
@@ -257,15 +259,12 @@ def banned_from(folder: Path, *, ngram: int, item_share: float, text_share: floa
         for path in sorted(folder.glob("items-*.jsonl"))
         for row in lines(path)
     ]
-    texts, whole = [], []
+    texts: list[tuple[str, str]] = []
     for path in sorted(folder.glob("texts-*.jsonl")):
         # Benchmark questions come as texts too, but are judged like items.
-        (whole if path.stem == "texts-benchmarks" else texts).extend(
-            (f"{path.stem}:{row['id']}", row["text"]) for row in lines(path)
-        )
-    return decontaminate.index(
-        items + whole, texts, ngram=ngram, item_share=item_share, text_share=text_share
-    )
+        group = items if path.stem == "texts-benchmarks" else texts
+        group += [(f"{path.stem}:{row['id']}", row["text"]) for row in lines(path)]
+    return decontaminate.index(items, texts, ngram=ngram, item_share=item_share, text_share=text_share)
 
 
 def held_out_ids(folder: Path) -> frozenset[str]:

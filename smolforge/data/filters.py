@@ -53,6 +53,7 @@ BOILERPLATE = re.compile(
 )
 LATEX = re.compile(r"\$[^$\n]{1,400}\$|\\(?:frac|sqrt|sum|begin|int|cdot|times)\b|\\\(|\\\[")
 EQUATION = re.compile(r"\d\s*[-+*/×÷=]\s*\d|=\s*-?\d|\b\d+%")
+NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*(?!\w)")
 MARKS = re.compile(r"[^\w\s]+|[\d_]+")
 NO_LETTERS = re.compile(r"[\W\d_]+")
 DATA_LINE = re.compile(r"^[\s\d.,;:'\"\[\](){}xX+\-a-fA-F\\]*$")
@@ -279,9 +280,11 @@ def code_size(m: Measured) -> Verdict:
 
 
 def has_mathematics(m: Measured) -> Verdict:
-    """Neither formulas nor numbers at work: under two LaTeX pieces or equations. Source: after FineMath."""
+    """Under two LaTeX pieces or sums, and under four numbers (word problems). Source: after FineMath."""
     count = len(LATEX.findall(m.text)) + len(EQUATION.findall(m.text))
-    return drop("has_mathematics", f"{count} formulas or sums") if count < 2 else KEEP
+    if count >= 2 or len(NUMBER.findall(m.text)) >= 4:
+        return KEEP
+    return drop("has_mathematics", f"{count} formulas or sums")
 
 
 PROSE_RULES: tuple[Rule, ...] = (
@@ -295,10 +298,15 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         mostly_letters, reference_lines, reference_repeats, whole_lines, short_lines,
     ),
     "prose": PROSE_RULES,
-    "textbooks": PROSE_RULES,
+    # Lessons may be short, and drill.
+    "textbooks": (
+        too_short_to_teach, too_long, broken_text, word_length, symbols, letters, stop_words, boilerplate,
+        mostly_letters, repeated_lines, reference_repeats,
+    ),
     "stories": (too_short_to_teach, broken_text, word_length, stop_words, mostly_letters, repeated_lines),
     "mathematics": (too_short_to_teach, too_long, broken_text, has_mathematics, repeated_lines),
     "code": (too_long, broken_text, code_size, code_lines, code_letters, code_generated, code_data),
+    "exercises": (too_short_to_teach, too_long, broken_text, code_lines, code_generated),
     "chat": (broken_text,),
 }  # fmt: skip
 

@@ -26,7 +26,8 @@ from smolforge.errors import InputError
 
 FEATURES = 1 << 15
 MAX_WORDS = 1000
-RIDGE = 1.0
+RIDGE = 0.3
+ANNOTATED_CHARS = 8_000
 THRESHOLD = 3.0
 HELD_OUT_SHARE = 0.2
 
@@ -54,15 +55,16 @@ def annotate(text: str) -> float:
     1 whole sentences · 2 words that explain · 3 headings, steps, examples or questions · 4 neither furniture
     of pages nor repetition · 5 sentences of readable length with a varied vocabulary. Chosen, untested.
     """
-    m = Measured(text[:20_000])
+    m = Measured(text[:ANNOTATED_CHARS])
     words = max(1, len(m.words))
     blocks = [block.strip() for block in re.split(r"\n\s*\n", m.text) if len(block.split()) > 3]
-    sentences = max(1, len(re.findall(r"[.!?][\s\")]", text[:20_000] + " ")))
+    sentences = max(1, len(re.findall(r"[.!?][\s\")]", text[:ANNOTATED_CHARS] + " ")))
     # Blocks, not lines: many texts are broken into lines of even length.
     whole = sum(block.endswith(END_MARKS) for block in blocks) / max(1, len(blocks))
     points = 1.0 if whole >= 0.5 and words >= 30 else 0.0
-    points += min(1.0, len(TEACHING.findall(m.text)) / words * 100)
-    points += min(1.0, len(STRUCTURE.findall(m.text)) / max(1, len(m.lines)) * 5)
+    # Counts are damped (+ 50 words, + 5 lines), or one word would decide a short text.
+    points += min(1.0, len(TEACHING.findall(m.text)) / (words + 50) * 100)
+    points += min(1.0, len(STRUCTURE.findall(m.text)) / (len(m.lines) + 5) * 5)
     furniture = len(FURNITURE.findall(m.text)) / words * 100 + bool(BOILERPLATE.search(m.text))
     repeated = 1 - len(set(m.lines)) / max(1, len(m.lines))
     points += max(0.0, 1.0 - furniture - 2 * repeated)
@@ -111,7 +113,7 @@ def train(
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import lsqr
 
-    from smolforge.data.quality_seeds import SEEDS
+    from smolforge.data.quality_seeds import SEEDS, worthless_pages
 
     if len(texts) < 10:
         raise InputError(
@@ -119,6 +121,8 @@ def train(
         )
     rows = [(text, annotator(text), stable_share(name, "quality") < HELD_OUT_SHARE) for name, text in texts]
     rows += [(text, score, False) for score, text in SEEDS for _ in range(3)]
+    worthless = worthless_pages(max(20, len(texts) // 8))
+    rows += [(text, score, stable_share(text, "quality") < HELD_OUT_SHARE) for score, text in worthless]
     vectors = [features(word_hashes(normal_words(text[: MAX_WORDS * 20]))) for text, _, _ in rows]
     ends = np.cumsum([0, *(len(places) for places, _ in vectors)])
     matrix = csr_matrix(

@@ -1,7 +1,12 @@
-"""Short passages scored by hand for their educational value: anchors for `quality.train`.
+"""Anchors for `quality.train`: short passages scored by hand, and worthless pages put together from phrases.
 
-We wrote them all. They stand for what the labels of `annotate` are unsure of.
+We wrote them all. The passages stand for what `annotate` is unsure of; the pages stand for the web, of which
+a source may hold too little for a classifier to know it.
 """
+
+from __future__ import annotations
+
+import random
 
 SEEDS: tuple[tuple[float, str], ...] = (
     (5.0, """# Why the sky is blue
@@ -50,3 +55,107 @@ Please enable JavaScript to view this page."""),
 cart SKU 18825-D 7.99 in stock add to cart"""),
     (0.0, """fghj asdf lorem ipsum dolor sit amet xxx 000 11 22 33 44 test test test test page 404 not found error error"""),
 )  # fmt: skip
+
+MENU = [
+    "Home",
+    "About us",
+    "Contact",
+    "Products",
+    "Services",
+    "Blog",
+    "News",
+    "Log in",
+    "Sign up",
+    "My account",
+    "Shopping cart",
+    "Checkout",
+    "Wish list",
+    "Help",
+    "FAQ",
+    "Site map",
+    "Careers",
+    "Press",
+    "Partners",
+    "Privacy policy",
+    "Terms of use",
+    "Cookie settings",
+    "Imprint",
+    "Gallery",
+    "Events",
+    "Archive",
+    "Categories",
+    "Tags",
+    "Search",
+    "Menu",
+    "Skip to main content",
+    "Back to top",
+    "Previous",
+    "Next",
+    "Newsletter",
+    "Follow us",
+    "Share",
+    "Tweet",
+    "Print",
+]
+OFFERS = [
+    "Buy now and save {n}%!",
+    "Free shipping on all orders over {n}.99",
+    "Only {n} left in stock",
+    "Add to cart",
+    "Limited time offer",
+    "Click here for the best deals",
+    "Subscribe to our newsletter and get {n}% off",
+    "Compare prices",
+    "Sale ends in {n} hours",
+    "Customers also bought",
+    "Rated {n} out of 5 stars",
+    "Order today",
+    "Win a free phone",
+    "Make {n}00 a day from home",
+    "You will not believe what happened next",
+    "Top {n} secrets they do not want you to know",
+    "Download now for free",
+]
+NOTICES = [
+    "This site uses cookies to improve your experience.",
+    "Please enable JavaScript to continue.",
+    "All rights reserved.",
+    "Your email address will not be published.",
+    "Required fields are marked.",
+    "Leave a reply",
+    "{n} comments",
+    "Posted by admin",
+    "Log in to reply",
+    "Read more",
+    "Share this post",
+    "Filed under: general",
+    "Last updated {n} minutes ago",
+    "Page {n} of 50",
+    "You must be logged in to view this page.",
+    "The page you requested was not found.",
+    "Loading, please wait.",
+    "{n} views",
+    "Session expired.",
+    "Advertisement",
+    "Sponsored content",
+    "Related posts",
+    "Most popular",
+    "Trending now",
+    "Report abuse",
+    "lol",
+    "thx bro",
+]
+
+
+def worthless_pages(count: int, seed: int = 1) -> list[tuple[float, str]]:
+    """(score, text) of pages that are menus, offers and notices; scores 0 to 1."""
+    pages = []
+    for number in range(count):
+        draw = random.Random(f"worthless/{seed}/{number}")
+        phrases = draw.choice((MENU, OFFERS, NOTICES, MENU + NOTICES, OFFERS + MENU, MENU + OFFERS + NOTICES))
+        lines = [
+            draw.choice(phrases).replace("{n}", str(draw.randint(2, 60)))
+            for _ in range(draw.randint(15, 120))
+        ]
+        pages.append((draw.choice((0.0, 0.0, 0.5, 1.0)), draw.choice(("\n", " | ", " ")).join(lines)))
+    return pages

@@ -116,7 +116,7 @@ def _write(shard: _Shard, place: Path, number: int) -> dict[str, int]:
 
 def _finished(place: Path) -> list[dict[str, int]]:
     """Facts of the shards that an earlier, interrupted call finished."""
-    entries = []
+    entries: list[dict[str, int]] = []
     while (place / f"tokens-{len(entries):05d}.bin").is_file():
         entries.append(json.loads((place / f"tokens-{len(entries):05d}.json").read_text(encoding="utf-8")))
     return entries

@@ -22,7 +22,7 @@ from smolforge.config import config
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
 
-Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories"]
+Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises"]
 SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises")
 SYNTHETIC_SKILLS = ("knowledge", "mathematics", "code")
 CHAT_SKILLS = ("instructions", "rewriting", "summarising", "tools")
@@ -337,7 +337,7 @@ def own_benchmarks(cfg: FolderConfig, job: Job, *, more: EvalTexts | None = None
 class QualityConfig:
     """How many texts of each source the quality classifier learns from."""
 
-    texts_per_source: int = 400
+    texts_per_source: int = 250
 
 
 @stage(makes=QualityModel, version=1)
