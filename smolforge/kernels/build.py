@@ -27,8 +27,15 @@ import torch
 from smolforge.errors import ConfigError, MissingExtra
 
 SOURCES = ("lanes.h", "layers.c", "attention.c")
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
-FLAGS += ("-fno-strict-aliasing",)  # one block of scratch is read as floats, halves and units by turns
+FLAGS = (
+    "-std=gnu11",
+    "-O3",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-strict-aliasing",  # one block of scratch is read as floats, halves and units by turns
+)
 COMPILE_SECONDS = 120
 
 

@@ -207,14 +207,13 @@ def _attention_call(q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None,
     return call
 
 
-def _attend(ctx: Any, q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> tuple[Tensor, Tensor]:
     batch, length, heads, _ = q.shape
     out, lse = q.new_empty(q.shape), torch.empty(batch, heads, length)
     call = _attention_call(q, k, v, extra)
     call.out, call.lse = _at(out), _at(lse)
     _enough_memory(_call("attention", q.dtype, ctypes.addressof(call)))
-    ctx.tensors = (out, lse)
-    return out
+    return out, lse
 
 
 def _attend_backward(
@@ -243,10 +242,8 @@ def _heads(packed: Tensor, heads: int, kv_heads: int) -> tuple[Tensor, Tensor, T
 class _PackedAttention(Function):
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, heads: int, kv_heads: int, extra: tuple[Tensor | None, ...]) -> Tensor:
-        out = _attend(ctx, *_heads(qkv, heads, kv_heads), extra)
-        out, lse = ctx.tensors
-        del ctx.tensors
-        ctx.save_for_backward(qkv, out, lse, *extra)
+        q, k, v = _heads(qkv, heads, kv_heads)
+        out, lse = _attend(q, k, v, extra)
         ctx.heads = (heads, kv_heads)
         return out.view(*qkv.shape[:2], -1)
 
@@ -263,10 +260,7 @@ class _PackedAttention(Function):
 class _Attention(Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> Tensor:
-        _attend(ctx, q, k, v, extra)
-        out, lse = ctx.tensors
-        del ctx.tensors
-        ctx.save_for_backward(q, k, v, out, lse, *extra)
+        out, lse = _attend(q, k, v, extra)
         return out
 
     @staticmethod
@@ -317,7 +311,8 @@ def rotary_attention(
 ) -> Tensor:
     """See `ops.rotary_attention`."""
     positions, starts = _whole(positions_BT), _whole(starts_BT)
-    _check(starts, positions, *qkv_BTP.shape[:2], cos_PR.shape[0])
+    batch, length, _ = qkv_BTP.shape
+    _check(starts, positions, batch, length, cos_PR.shape[0])
     extra = (cos_PR.float().contiguous(), sin_PR.float().contiguous(), positions, starts)
     return _PackedAttention.apply(qkv_BTP.contiguous(), heads, kv_heads, extra)
 

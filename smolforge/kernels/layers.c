@@ -76,7 +76,7 @@ EXPORT void NAME(swiglu)(const el *gate_up, long rows, long width, el *out, int 
         const el *gate = gate_up + 2 * n * width, *up = gate + width;
         EACH(i, width, {
             vf g = load(gate + i, left);
-            store(out + n * width + i, g / (exponential(-g) + 1.0f) * load(up + i, left), left);
+            store(out + n * width + i, g * inverse(exponential(-g) + 1.0f) * load(up + i, left), left);
         })
     }
 }
@@ -89,7 +89,7 @@ EXPORT void NAME(swiglu_backward)(const el *gate_up, const el *dout, long rows, 
         el *dgate = dgate_up + 2 * n * width, *dup = dgate + width;
         EACH(i, width, {
             vf g = load(gate + i, left), dy = load(dout + n * width + i, left);
-            vf sigmoid = 1.0f / (exponential(-g) + 1.0f);
+            vf sigmoid = inverse(exponential(-g) + 1.0f);
             vf silu = g * sigmoid;
             store(dgate + i, dy * load(up + i, left) * (sigmoid + silu * (1.0f - sigmoid)), left);
             store(dup + i, dy * silu, left);

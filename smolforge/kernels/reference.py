@@ -203,23 +203,39 @@ def newton_schulz(
 ) -> Tensor:
     """The nearest half-orthogonal matrices, roughly: singular values brought near 1, same shape.
 
-    Works on a stack of equal shapes. The polynomials are evaluated on the small Gram matrix (A = X X^T
-    is carried along by A <- P A P), so that only the first and the last product have the long side.
+    Works on a stack of equal shapes. Long matrices take the Gram form: the polynomials P_k are evaluated
+    on the small A = X X^T alone (A <- P A P), so that only the first and last product have the long side.
     Source: Muon (Jordan et al. 2024); the Gram form follows from X_{k+1} = P_k(A_k) X_k.
     """
     wide = matrix_LMN if matrix_LMN.dtype == torch.float64 else matrix_LMN.float()
     tall = wide.shape[-2] > wide.shape[-1]
     x = wide.mT if tall else wide
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) * 1.02 + 1e-7)
-    gram, product = x @ x.mT, None
-    eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    x = (
+        _long_newton_schulz(x, coefficients)
+        if x.shape[-1] >= 2 * x.shape[-2]
+        else _newton_schulz(x, coefficients)
+    )
+    return (x.mT if tall else x).to(matrix_LMN.dtype)
+
+
+def _newton_schulz(x: Tensor, coefficients: tuple[tuple[float, float, float], ...]) -> Tensor:
     for a, b, c in coefficients:
-        polynomial = a * eye + b * gram + c * (gram @ gram)
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    return x
+
+
+def _long_newton_schulz(x: Tensor, coefficients: tuple[tuple[float, float, float], ...]) -> Tensor:
+    gram, product = x @ x.mT, None
+    for k, (a, b, c) in enumerate(coefficients):
+        polynomial = b * gram + c * (gram @ gram)
+        polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
         product = polynomial if product is None else polynomial @ product
-        gram = polynomial @ gram @ polynomial
-        gram = (gram + gram.mT) / 2  # the recursion drifts off symmetric otherwise
-    out = x if product is None else product @ x
-    return (out.mT if tall else out).to(matrix_LMN.dtype)
+        if k + 1 < len(coefficients):
+            gram = polynomial @ gram @ polynomial
+            gram = (gram + gram.mT) / 2  # rounding would drive it off symmetric
+    return x if product is None else product @ x
 
 
 def rotary_tables(length: int, head: int, theta: float) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -224,11 +225,11 @@ def test_documents_never_meet(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_attention_of_large_scores(dtype: torch.dtype) -> None:
-    inputs = [draw(1, 40, 1, 16, dtype=dtype, scale=s) for s in (60.0, 60.0, 1.0)]
+    q, k, v = (draw(1, 40, 1, 16, dtype=dtype, scale=s) for s in (60.0, 60.0, 1.0))
     starts = torch.zeros(1, 40, dtype=torch.long)
     with torch.no_grad():
-        got = kernels.attention(*inputs, starts)
-    assert_near(got, exact_attention(*(x.double() for x in inputs), starts), dtype, 20)
+        got = kernels.attention(q, k, v, starts)
+    assert_near(got, exact_attention(q.double(), k.double(), v.double(), starts), dtype, 20)
 
 
 def test_attention_continues_a_cache() -> None:
@@ -325,13 +326,15 @@ def test_adamw_against_torch(count: int) -> None:
     ours, theirs = torch.randn(count), torch.nn.Parameter(torch.empty(count))
     theirs.data.copy_(ours)
     mean, square = torch.zeros(count), torch.zeros(count)
-    how = {"lr": 0.01, "eps": 1e-8, "weight_decay": 0.1}
-    optimiser = torch.optim.AdamW([theirs], betas=(0.9, 0.95), **how)
+    optimiser = torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
     for step in range(1, 6):
         grad = torch.randn(count)
         theirs.grad = grad * 0.25
         optimiser.step()
-        kernels.adamw_step(ours, grad, mean, square, step=step, beta1=0.9, beta2=0.95, grad_scale=0.25, **how)
+        kernels.adamw_step(
+            ours, grad, mean, square, step=step, lr=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.1,
+            grad_scale=0.25,
+        )  # fmt: skip
     assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
@@ -423,8 +426,7 @@ def test_every_path_agrees(tmp_path, path: str, march: str) -> None:
 
 def _cpu_flags() -> str:
     try:
-        with open("/proc/cpuinfo") as file:
-            return file.read()
+        return Path("/proc/cpuinfo").read_text()
     except OSError:
         return ""
 
