@@ -135,6 +135,9 @@ def test_prose_has_no_small_faults(writer) -> None:
             r"\b[Aa] [aeio]\w|\b[Aa]n [bcdfgjklmnpqrtvwz]\w|  |\.\.|\{|\}| ,|\bthe the\b", text
         ), text
         assert not re.search(r"(?<=[.?!] )[a-z]", text), text
+        assert not re.search(
+            r'\." (said|explained|went on|asked|he|she|[A-Z]\w+ (said|explained))\b', text
+        ), text
 
 
 # -- the split --------------------------------------------------------------------------------------------

@@ -74,8 +74,14 @@ def some_asked(rng: random.Random, kind: str, count: int) -> list[Fact]:
 
 @cache
 def _openers(relation: Relation) -> tuple[str, ...]:
-    singular = tuple(way for way in relation.statements if "{pl_s}" not in way)
-    return singular or relation.statements
+    """Wordings that name one subject before the answer, so that a following "it" can only mean the subject."""
+    clear = tuple(way for way in relation.statements if "{pl_s}" not in way and _subject_is_first(way))
+    return clear or relation.statements
+
+
+def _subject_is_first(way: str) -> bool:
+    before = way.partition("{a}")[0].partition("{an_a}")[0]
+    return any(mark in before for mark in ("{s}", "{an_s}", "{the_s}", "{pos_s}"))
 
 
 def state(rng: random.Random, fact: Fact) -> str:
@@ -125,6 +131,7 @@ def about(rng: random.Random, kind: str, subject: str, most: int, level: str = "
     facts = list(facts_of(kind, subject))
     rng.shuffle(facts)
     facts = facts[:most]
+    facts.sort(key=lambda fact: fact[0].name == "neighbour")  # after two countries, "it" would not be clear
     sentences = [opener(rng, facts[0])]
     index = 1
     while index < len(facts):
@@ -199,7 +206,7 @@ def fitting_ideas(rng: random.Random, kind: str, subjects: Sequence[str]) -> lis
 def question_and_answer(rng: random.Random, fact: Fact, form: str = "plain") -> str:
     """One exercise: the question and its short answer, or a whole-sentence answer in form "sentence"."""
     question = ask(rng, fact)
-    if form == "sentence":
+    if form == "sentence" or fact[0].name.endswith("note"):
         return f"Question: {question}\nAnswer: {state(rng, fact)}"
     if form == "letters":
         return f"Q: {question}\nA: {sentence(fact[2])}."

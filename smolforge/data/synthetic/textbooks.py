@@ -209,11 +209,11 @@ def _story_lesson(rng: random.Random, level: str) -> str:
         verb = ("said", "explained", "went on")[number % 3]
         who = name if number == 0 else old.he
         parts.append(
-            f'"{told[0]}" {who} {verb}. "{" ".join(told[1:])}"'
+            f'"{_before_said(told[0])}" {who} {verb}. "{" ".join(told[1:])}"'
             if len(told) > 1
-            else f'"{told[0]}" {who} {verb}.'
+            else f'"{_before_said(told[0])}" {who} {verb}.'
         )
-        parts.append(rng.choice((f'"{rng.choice(_WONDER)}" said {child.name}.', f"{child.name} wrote it down.",
+        parts.append(rng.choice((f'"{_before_said(rng.choice(_WONDER))}" said {child.name}.', f"{child.name} wrote it down.",
                                  f"{child.name} listened carefully.", f"{child.name} thought about it for a moment.")))  # fmt: skip
     parts.append(
         rng.choice(
@@ -225,6 +225,11 @@ def _story_lesson(rng: random.Random, level: str) -> str:
         )
     )
     return _two_paragraphs(parts)
+
+
+def _before_said(text: str) -> str:
+    """Speech as it stands before "he said": with a comma instead of the full stop."""
+    return f"{text[:-1]}," if text.endswith(".") else text
 
 
 def _sits(settings: tuple[str, ...]) -> bool:
