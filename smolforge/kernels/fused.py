@@ -244,6 +244,7 @@ class _PackedAttention(Function):
     def forward(ctx: Any, qkv: Tensor, heads: int, kv_heads: int, extra: tuple[Tensor | None, ...]) -> Tensor:
         q, k, v = _heads(qkv, heads, kv_heads)
         out, lse = _attend(q, k, v, extra)
+        ctx.save_for_backward(qkv, out, lse, *extra)
         ctx.heads = (heads, kv_heads)
         return out.view(*qkv.shape[:2], -1)
 
@@ -261,6 +262,7 @@ class _Attention(Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -> Tensor:
         out, lse = _attend(q, k, v, extra)
+        ctx.save_for_backward(q, k, v, out, lse, *extra)
         return out
 
     @staticmethod
