@@ -225,7 +225,7 @@ def load_talker(
 ) -> Talker:
     """A talker from a checkpoint folder, an exported Hugging Face folder, or a `.gguf` file.
 
-    tokenizer  folder with `tokenizer.json`; by default the model's own folder
+    tokenizer  folder with `tokenizer.json`; by default the model's own folder (a GGUF file brings its own)
     """
     from smolforge.serve import engines
 

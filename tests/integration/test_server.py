@@ -12,20 +12,25 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import openai
 import pytest
-import uvicorn
+from serving import serving
 from talkers import Rules, rules_talker, tiny_tokenizer
 
 from smolforge.errors import InputError, StageError
 from smolforge.evals.task import Sampling
-from smolforge.serve.server import Limits, bind, build_app
-from smolforge.serve.talk import ContextTooLong, StopWatch, Talker, load_talker
+from smolforge.serve.guard import bind
+from smolforge.serve.server import Limits
+from smolforge.serve.talk import ContextTooLong, StopWatch, load_talker
 from smolforge.serve.tools import CallSplitter, ToolCall
+
+if TYPE_CHECKING:
+    from smolforge.model.transformer import Llama
+    from smolforge.text.tokenizer import Tok
 
 WEATHER = {
     "type": "function",
@@ -34,21 +39,6 @@ WEATHER = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-
-
-@contextmanager
-def serving(talker: Talker, **settings) -> Iterator[str]:
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(talker, **settings), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -458,13 +448,12 @@ def test_call_splitter_keeps_malformed_calls_as_text() -> None:
     assert [p for p in parts if isinstance(p, ToolCall)] == [ToolCall("f", {"x": 1}), ToolCall("f", {})]
 
 
-def test_real_model_folder_answers(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+def random_model(tok: Tok) -> Llama:
+    import torch
+
     from smolforge.model.config import ModelConfig
     from smolforge.model.transformer import Llama
-    from smolforge.model.weights import save_model
 
-    tok = tiny_tokenizer(tmp_path)
     torch.manual_seed(0)
     config = ModelConfig(
         vocab_size=tok.vocab_size,
@@ -476,7 +465,13 @@ def test_real_model_folder_answers(tmp_path: Path) -> None:
         head_dim=16,
         max_position_embeddings=128,
     )
-    save_model(tmp_path, Llama(config))
+    return Llama(config)
+
+
+def test_real_model_folder_answers(tmp_path: Path) -> None:
+    from smolforge.model.weights import save_model
+
+    save_model(tmp_path, random_model(tiny_tokenizer(tmp_path)))
     talker = load_talker(tmp_path, name="random")
     assert talker.context_tokens == 128
     how = Sampling(max_new_tokens=20, temperature=1.0, seed=3)
@@ -488,6 +483,24 @@ def test_real_model_folder_answers(tmp_path: Path) -> None:
     assert whole.prompt_tokens + whole.completion_tokens <= 128
     with serving(talker) as url:
         assert post(url, {"messages": user("hi"), "max_tokens": 9}).status_code == 200
+
+
+def test_gguf_file_answers(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    from smolforge.device import gguf
+    from smolforge.text.chat import CHAT_TEMPLATE
+
+    folder = tmp_path / "hf"
+    folder.mkdir()
+    tok = tiny_tokenizer(folder)
+    model = random_model(tok)
+    weights = {name: weight.detach().numpy() for name, weight in model.named_parameters()}
+    file = tmp_path / "tiny.gguf"
+    gguf.write(file, "f16", model.config, weights, tok, template=CHAT_TEMPLATE, name="tiny")
+    talker = load_talker(file)
+    assert talker.name == "tiny" and talker.context_tokens == 128
+    reply = talker.stream(user("hi"), (), Sampling(max_new_tokens=12, temperature=0.0))
+    assert reply.text() and 0 < reply.completion_tokens <= 12
 
 
 def test_load_talker_refuses_what_is_no_model(tmp_path: Path) -> None:
