@@ -245,7 +245,7 @@ def _excerpts(folder: Path) -> dict[str, tuple[int, str, list[str]]]:
         try:
             with pyarrow.parquet.ParquetFile(file) as opened:
                 batches = opened.iter_batches(EXCERPT_ROWS, columns=["rule", "reason", "excerpt"])
-                rows = next((batch.to_pylist() for batch in batches), [])
+                rows: list[dict[str, Any]] = next((batch.to_pylist() for batch in batches), [])
         except (OSError, pyarrow.ArrowException):
             continue
         for row in rows:
@@ -291,7 +291,7 @@ def parity(run: Run) -> list[tuple[str, list[tuple[str, bool, str]]]]:
     for one in run.of("DeviceModel"):
         plain = one.json("parity.json")
         checks = plain.get("checks", []) if isinstance(plain, dict) else plain
-        rows = []
+        rows: list[tuple[str, bool, str]] = []
         for check in checks if isinstance(checks, list) else []:
             if isinstance(check, Mapping):
                 rest = {k: v for k, v in check.items() if k not in ("name", "passed")}

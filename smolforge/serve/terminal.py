@@ -117,9 +117,11 @@ class Session:
             self.messages = []
             self._note("new conversation")
         elif name == "/temperature":
-            self._set_number("temperature", rest, 0.0, 2.0)
+            found = self._number(rest, 0.0, 2.0, self.how.temperature)
+            self.how = replace(self.how, temperature=found)
         elif name == "/tokens":
-            self._set_number("max_new_tokens", rest, 1, 1_000_000)
+            found = self._number(rest, 1, 1_000_000, self.how.max_new_tokens)
+            self.how = replace(self.how, max_new_tokens=int(found))
         elif name == "/save":
             self._save(rest)
         elif name == "/help":
@@ -128,16 +130,17 @@ class Session:
             self._note(f"there is no command {printable(name)}; /help lists them")
         return True
 
-    def _set_number(self, name: str, text: str, least: float, most: float) -> None:
+    def _number(self, text: str, least: float, most: float, now: float) -> float:
+        """The number that was typed, or the one set `now` where it is none."""
         try:
             number: float = int(text) if isinstance(least, int) else float(text)
         except ValueError:
             number = float("nan")
         if not least <= number <= most:
-            self._note(f"write a number from {least} to {most}; it is {getattr(self.how, name)} now")
-            return
-        self.how = replace(self.how, **{name: number})
-        self._note(f"{name} is {number} now")
+            self._note(f"write a number from {least} to {most}; it is {now} now")
+            return now
+        self._note(f"it is {number} now")
+        return number
 
     def _save(self, name: str) -> None:
         if not name:

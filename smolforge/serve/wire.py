@@ -25,7 +25,7 @@ MOST_STOPS = 16
 MOST_TOKENS = 1_000_000
 DEEPEST = 40
 ROLES = ("system", "user", "assistant", "tool")
-REFUSED = {
+REFUSED: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
     "best_of": (None, 1),
     "logprobs": (None, False, 0),
