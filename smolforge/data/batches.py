@@ -340,7 +340,7 @@ class ExampleBatches:
 
     def next(self) -> Batch | None:
         """The next rows; the last batch may be smaller, then None."""
-        rows = []
+        rows: list[list[Piece]] = []
         while len(rows) < self.rows:
             self._fill_pool()
             if not len(self._packer):

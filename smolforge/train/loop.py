@@ -51,7 +51,7 @@ class LossSum(NamedTuple):
     """
 
     total: Tensor
-    count: float
+    count: float  # type: ignore[assignment]  # a tuple has a method of that name, which nobody needs
     figures: Mapping[str, float] = {}
 
 
@@ -172,7 +172,8 @@ def accumulate(
     """Gradients of the summed loss into `.grad`; gives the sum, its count, and the summed figures."""
     for weight in model.parameters():
         weight.grad = None
-    total, count, figures = 0.0, 0.0, {}
+    total, count = 0.0, 0.0
+    figures: dict[str, float] = {}
     for micro in micro_batches(batch, micro_tokens, model.output_weight_VD.device):
         found = loss(model, micro)
         found.total.backward()

@@ -86,9 +86,9 @@ class Optimizer:
         """
         config = self.config
         weights = [self.parameters[name] for name in names]
-        if any(weight.grad is None for weight in weights):
+        grads = [weight.grad * grad_scale for weight in weights if weight.grad is not None]
+        if len(grads) < len(weights):
             return
-        grads = [weight.grad * grad_scale for weight in weights]
         momenta = [self.first[name] for name in names]
         torch._foreach_lerp_(momenta, grads, 1.0 - config.momentum)
         ahead_LMN = torch.stack(torch._foreach_lerp(grads, momenta, config.momentum))

@@ -32,9 +32,8 @@ def _cpu_has_fast_bf16() -> bool:
     if not file.is_file():
         return False
     first, _, _ = file.read_text(encoding="utf-8", errors="replace").partition("\n\n")
-    fields = dict(
-        (part.strip() for part in line.partition(":")[::2]) for line in first.splitlines() if ":" in line
-    )
+    lines = [line.partition(":") for line in first.splitlines()]
+    fields = {name.strip(): value.strip() for name, _, value in lines}
     flags = set(fields.get("flags", "").split())
     if "amx_bf16" in flags:
         return True
