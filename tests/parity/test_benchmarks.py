@@ -38,7 +38,7 @@ def test_reference_programs_pass_and_nothing_fails(folder, name, file):
     ]
     right = [grade.right for grade in grade_answers(items, solutions, "text", PATIENT)]
     assert sum(right) >= len(items) - 1
-    assert not any(grade.right for grade in grade_answers(items, ["    pass"] * len(items), "text", PATIENT))
+    assert not any(grade.right for grade in grade_answers(items[:40], ["    pass"] * 40, "text", PATIENT))
 
 
 def test_reference_answers_of_gsm8k_are_right(folder):

@@ -145,8 +145,8 @@ def test_grpo_is_the_papers_formula(pairs, tmp_path, by_answer, kl, micro_tokens
         per_token = []
         for t in range(len(new)):
             ratio = torch.exp(new[t] - old[t])
-            held = min(max(float(ratio), 1 - low), 1 + high)
-            clipped += held != float(ratio)
+            held = min(max(ratio.item(), 1 - low), 1 + high)
+            clipped += held != ratio.item()
             gain = ratio * float(advantage)
             if held * float(advantage) < float(gain):
                 gain = torch.tensor(held * float(advantage), dtype=torch.float64)
