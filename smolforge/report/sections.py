@@ -66,6 +66,7 @@ class Curated:
 def mixtures(run: Run) -> list[MixedPhase]:
     """The mixture of every phase that records one, with the change since the phase before."""
     found: list[MixedPhase] = []
+    order = {corpus.name: i for i, corpus in enumerate(run.of("Corpus"))}
     for phase in run.phases:
         chosen = run.inputs(phase, "ChosenMixture")
         plain = chosen[0].json("mixture.json") if chosen else None
@@ -74,6 +75,7 @@ def mixtures(run: Run) -> list[MixedPhase]:
         )
         if not shares:
             continue
+        shares = {d: shares[d] for d in sorted(shares, key=lambda d: order.get(d, len(order)))}
         before = found[-1].shares if found else {}
         changes = {d: shares.get(d, 0.0) - before.get(d, 0.0) for d in {**before, **shares}} if before else {}
         reasons = plain.get("reasons", []) if isinstance(plain, dict) else []
@@ -150,12 +152,14 @@ def _is_number(value: Any) -> bool:
 
 
 def score_charts(steps: Sequence[Step], *, bits: bool) -> list[tuple[str, str]]:
-    """`(name, chart)` of every skill, or of every domain of bits per byte."""
+    """`(name, chart)` of every skill, or domain of bits per byte, that was scored twice or more."""
     found = []
     for skill in compare.skills_of(list(steps), bits=bits):
         cells = [(step.name, step.cells[skill]) for step in steps if skill in step.cells]
         values = [(name, c.value, c.low, c.high) for name, c in cells]
         chance = None if bits else cells[-1][1].chance
+        if len(cells) < 2:
+            continue
         found.append((_short(skill), charts.score_chart(values, chance, is_share=not bits)))
     return found
 
@@ -188,15 +192,15 @@ def samples(steps: Sequence[Step]) -> list[Sample]:
 
 def _sample(line: Mapping[str, Any], before: Sequence[Step]) -> Sample:
     earlier = [
-        (step.name, bounded(seen.get("answer")), bool(seen.get("right")))
+        (step.name, bounded(seen.get("answer")).strip(), bool(seen.get("right")))
         for step in before
         if (seen := step.samples.get(str(line.get("id")))) is not None
     ]
     return Sample(
         skill=str(line.get("skill")),
         question=bounded(line.get("question")),
-        answer=bounded(line.get("answer")),
-        wanted=bounded(line.get("wanted")),
+        answer=bounded(line.get("answer")).strip(),
+        wanted=bounded(line.get("wanted")).strip(),
         right=bool(line.get("right")),
         reason=bounded(line.get("reason")),
         earlier=earlier,
