@@ -30,8 +30,8 @@ def open_talker(name: str, lab: Path) -> Talker:
         )
     artifact = _artifact(name, lab)
     if isinstance(artifact, DeviceModel):
-        return load_talker(artifact.path / "hf")
-    return load_talker(artifact.path, _tokenizer_of(artifact, lab).path)
+        return load_talker(artifact.path / "hf", name=name)
+    return load_talker(artifact.path, _tokenizer_of(artifact, lab).path, name=name)
 
 
 def evaluate_model(

@@ -95,7 +95,7 @@ class Session:
         else:
             self._print("\n")
             if reply.finish == "length":
-                self._note("cut at the longest answer; /tokens sets it")
+                self._note("cut at the longest answer" + ("; /tokens sets it" if at_keyboard else ""))
             if at_keyboard:
                 rate = reply.completion_tokens / max(1e-9, time.monotonic() - began)
                 self._note(f"{reply.completion_tokens} tokens, {rate:.0f} a second")
