@@ -14,24 +14,21 @@ Shapes: B rows, T positions. Source of best-fit packing: arXiv:2404.10830.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right, insort
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from smolforge.data.mixture import Mixture
+from smolforge.data.packing import Packer, Piece, cut_to
 from smolforge.data.shards import read_shards
 from smolforge.errors import InputError
 
 START_TOKEN = 0
 POOL_ROWS = 32
 """Rows' worth of tokens held back for the packer to choose from; chosen, waste measured in the tests."""
-SLACK_PARTS = 128
-"""A gap of up to 1/128 of a row is left empty rather than cutting a document for it."""
 
 
 @dataclass(frozen=True)
@@ -56,84 +53,6 @@ class Batch:
     def positions(self) -> int:
         """Rows times length, padding included."""
         return int(self.tokens_BT.size)
-
-
-class Piece(NamedTuple):
-    """Targets `start` to `end` of item `item` of source `source`."""
-
-    source: int
-    item: int
-    start: int
-    end: int
-
-    @property
-    def length(self) -> int:
-        return self.end - self.start
-
-
-class Packer:
-    """A pool of pieces from which full rows are made, oldest piece first, then the best fits."""
-
-    def __init__(self, length: int, *, may_cut: bool) -> None:
-        self.length = length
-        self.may_cut = may_cut
-        self.tokens = 0
-        self._added = 0
-        self._waiting: OrderedDict[int, Piece] = OrderedDict()
-        self._by_length: list[tuple[int, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, piece: Piece) -> None:
-        """Put one piece, of at most a row's length, into the pool."""
-        self._waiting[self._added] = piece
-        insort(self._by_length, (piece.length, -self._added))
-        self._added += 1
-        self.tokens += piece.length
-
-    def row(self) -> list[Piece]:
-        """The pieces of the next row; together at most `length`, and nearly that if pieces may be cut."""
-        pieces = [self._remove(next(iter(self._waiting)))]
-        gap = self.length - pieces[0].length
-        while gap > 0 and self._waiting:
-            place = bisect_right(self._by_length, (gap, 1)) - 1
-            if place >= 0:
-                pieces.append(self._remove(-self._by_length[place][1]))
-            elif self.may_cut and gap > self.length // SLACK_PARTS:
-                pieces.append(self._cut(-self._by_length[-1][1], gap))
-            else:
-                break
-            gap -= pieces[-1].length
-        return pieces
-
-    def _remove(self, order: int) -> Piece:
-        piece = self._waiting.pop(order)
-        del self._by_length[bisect_right(self._by_length, (piece.length, -order)) - 1]
-        self.tokens -= piece.length
-        return piece
-
-    def _cut(self, order: int, length: int) -> Piece:
-        """The first `length` tokens of a piece; the rest keeps its place in the queue."""
-        whole = self._waiting[order]
-        rest = whole._replace(start=whole.start + length)
-        del self._by_length[bisect_right(self._by_length, (whole.length, -order)) - 1]
-        self._waiting[order] = rest
-        insort(self._by_length, (rest.length, -order))
-        self.tokens -= length
-        return whole._replace(end=whole.start + length)
-
-    def state(self) -> list[list[int]]:
-        """The waiting pieces, oldest first."""
-        return [list(piece) for piece in self._waiting.values()]
-
-    def restore(self, pieces: Sequence[Sequence[int]]) -> None:
-        """Replace the pool."""
-        self.tokens, self._added = 0, 0
-        self._waiting.clear()
-        self._by_length.clear()
-        for piece in pieces:
-            self.add(Piece(*piece))
 
 
 class Documents:
@@ -303,7 +222,7 @@ class MixtureBatches:
             kept[state["names"].index(cursor.name)] = self._names.index(cursor.name)
         pool = [[kept[source], *rest] for source, *rest in state["pool"] if source in kept]
         longest = self.length
-        self._packer.restore([cut for piece in pool for cut in _cut_to(Piece(*piece), longest)])
+        self._packer.restore([cut for piece in pool for cut in cut_to(Piece(*piece), longest)])
 
 
 @dataclass(frozen=True)
@@ -407,12 +326,6 @@ def shuffled(count: int, seed: int, name: str, epoch: int) -> np.ndarray:
     """0 … count-1 in an order decided by seed, name and epoch alone."""
     digest = hashlib.sha256(f"{seed}/{name}/{epoch}".encode()).digest()
     return np.random.Generator(np.random.Philox(int.from_bytes(digest[:16], "little"))).permutation(count)
-
-
-def _cut_to(piece: Piece, length: int) -> Iterator[Piece]:
-    """A piece as pieces of at most `length`, for pools saved with longer rows."""
-    for start in range(piece.start, piece.end, length):
-        yield piece._replace(start=start, end=min(piece.end, start + length))
 
 
 def _blank(rows: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from smolforge.evals.task import Logprob, Sampling
 from smolforge.model.config import ModelConfig
+from smolforge.model.sampling import Chooser
 from smolforge.model.transformer import Llama
 
 MOST_ROWS = 128
@@ -197,7 +198,7 @@ class TorchLanguageModel:
     def stream(self, prompt: Sequence[int], how: Sampling, stop: Sequence[int] = ()) -> Iterator[int]:
         """The same tokens as `generate([prompt], how, stop)[0]`, one at a time as they are chosen."""
         ready = self._fit(prompt, how)
-        chooser = _Chooser(how, [0], [ready], self.config.vocab_size)
+        chooser = Chooser(how, [0], [ready], self.config.vocab_size)
         steps = self._capacity(len(ready), how) - len(ready)
         stops = set(stop)
         with torch.inference_mode():
@@ -222,7 +223,7 @@ class TorchLanguageModel:
         limits = torch.tensor([self._capacity(len(p), how) - len(p) for p in prompts])
         stops = torch.tensor(sorted(set(stop)), dtype=torch.long)
         cache = _Cache(self.config, len(prompts), capacity)
-        chooser = _Chooser(how, places, prompts, self.config.vocab_size)
+        chooser = Chooser(how, places, prompts, self.config.vocab_size)
         chosen_RN = torch.zeros(len(prompts), int(limits.max()), dtype=torch.long)
         counts_R = torch.zeros(len(prompts), dtype=torch.long)
         rows = torch.arange(len(prompts))
@@ -354,69 +355,6 @@ class _Place:
             reach,
             mask,
         )
-
-
-class _Chooser:
-    """Picks the next token of each row; the random numbers belong to the row, not to the batch."""
-
-    def __init__(
-        self, how: Sampling, places: Sequence[int], prompts: Sequence[Sequence[int]], vocabulary: int
-    ):
-        self.how = how
-        self._seen_RV: Tensor | None = None
-        if how.repetition_penalty != 1.0:
-            self._seen_RV = torch.zeros(len(prompts), vocabulary, dtype=torch.bool)
-            for row, prompt in enumerate(prompts):
-                self._seen_RV[row, list(prompt)] = True
-        self._uniform_RN: Tensor | None = None
-        if how.temperature > 0:
-            draws = [_uniforms(how.seed, place, how.max_new_tokens) for place in places]
-            self._uniform_RN = torch.from_numpy(np.stack(draws))
-
-    def take(self, rows: Tensor) -> None:
-        """Keep these rows."""
-        if self._seen_RV is not None:
-            self._seen_RV = self._seen_RV[rows]
-        if self._uniform_RN is not None:
-            self._uniform_RN = self._uniform_RN[rows]
-
-    def choose(self, logits_RV: Tensor, step: int) -> Tensor:
-        """Token of each row at this step of the answer."""
-        penalty = self.how.repetition_penalty
-        if self._seen_RV is not None:
-            punished = torch.where(logits_RV > 0, logits_RV / penalty, logits_RV * penalty)
-            logits_RV = torch.where(self._seen_RV, punished, logits_RV)
-        if self._uniform_RN is None:
-            token_R = logits_RV.argmax(1)
-        else:
-            token_R = _sample(logits_RV, self.how, self._uniform_RN[:, step])
-        if self._seen_RV is not None:
-            self._seen_RV.scatter_(1, token_R[:, None], True)
-        return token_R
-
-
-def _sample(logits_RV: Tensor, how: Sampling, uniform_R: Tensor) -> Tensor:
-    """Inverse-transform sampling after temperature, top-k and top-p (nucleus, arXiv:1904.09751)."""
-    probabilities = (logits_RV.double() / how.temperature).softmax(1)
-    order = None
-    if how.top_k > 0 or how.top_p < 1.0:
-        wanted = min(how.top_k, probabilities.shape[1]) if how.top_k > 0 else probabilities.shape[1]
-        probabilities, order = probabilities.topk(wanted, dim=1)
-        if how.top_p < 1.0:
-            total = probabilities.sum(1, keepdim=True)
-            before = (probabilities.cumsum(1) - probabilities) / total
-            before[:, 0] = 0.0
-            probabilities = probabilities.masked_fill(before >= max(how.top_p, 1e-9), 0.0)
-    edges = probabilities.cumsum(1)
-    picked = torch.searchsorted(edges, (uniform_R * edges[:, -1])[:, None], right=True)
-    last = (probabilities > 0).to(torch.int8).flip(1).argmax(1, keepdim=True)
-    picked = torch.minimum(picked, probabilities.shape[1] - 1 - last)
-    return (picked if order is None else order.gather(1, picked))[:, 0]
-
-
-def _uniforms(seed: int, place: int, count: int) -> np.ndarray:
-    key = ((seed & (2**64 - 1)) << 64) | place
-    return np.random.Generator(np.random.Philox(key=key)).random(count)
 
 
 def _fuse(block) -> _Layer:

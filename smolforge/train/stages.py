@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Facts, Sizing, Tokenizer, TokenShards
 from smolforge.config import config, from_plain, to_plain
-from smolforge.errors import ConfigError, InputError
+from smolforge.errors import ConfigError
 from smolforge.model.config import ModelConfig
 from smolforge.stage import Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
@@ -19,11 +17,10 @@ from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 if TYPE_CHECKING:
     from smolforge.data.batches import MixtureBatches
     from smolforge.train.checkpoint import Checkpoints
-    from smolforge.train.loop import Step, TrainState
+    from smolforge.train.loop import TrainState
+    from smolforge.train.record import LossLog
 
 MOST_LOGGED = 2000
-EVENT_SECONDS = 1.0
-LAST_SHARE = 0.05
 
 
 @config
@@ -91,6 +88,7 @@ def pretrain(
     from smolforge import kernels
     from smolforge.model.weights import save_model
     from smolforge.train.checkpoint import Checkpoints, save_training
+    from smolforge.train.record import LossLog
 
     torch.set_num_threads(job.threads)
     plan = _plan(cfg, tokenizer, init, sizing)
@@ -241,11 +239,18 @@ def _train(
     import math
 
     from smolforge.train.loop import fit, next_token_loss
+    from smolforge.train.record import StepNotes
     from smolforge.train.schedule import factor
 
     begun_step = state.step - (state.tokens - begun_tokens) // plan.step_tokens
     every = -(-plan.steps // MOST_LOGGED)
-    note = StepNotes(job, plan, begun_tokens)
+    notes = StepNotes(
+        job.log,
+        begun=begun_tokens,
+        now=state.tokens,
+        total=plan.steps * plan.step_tokens,
+        flops_per_token=plan.model.flops_per_token(plan.length),
+    )
 
     def save() -> None:
         losses.sync()
@@ -268,89 +273,7 @@ def _train(
     ):
         if (step.step - begun_step) % every == 0 or step.step == begun_step + plan.steps:
             losses.write(step, batches.trained)
-        note.tell(step, batches.trained)
-
-
-class StepNotes:
-    """Progress for the person watching and events for the log; nothing that lasts."""
-
-    def __init__(self, job: Job, plan: Plan, begun_tokens: int) -> None:
-        self.job = job
-        self.plan = plan
-        self.begun_tokens = begun_tokens
-        self._tokens = 0
-        self._seconds = 0.0
-
-    def tell(self, step: Step, trained: Mapping[str, int]) -> None:
-        self._tokens += self.plan.step_tokens
-        self._seconds += step.seconds
-        done = step.tokens - self.begun_tokens
-        total = self.plan.steps * self.plan.step_tokens
-        note = f"loss {step.loss:.3f}" + (" (step skipped: spike)" if step.skipped else "")
-        self.job.log.progress(done, total, "tokens", note)
-        if self._seconds < EVENT_SECONDS and done < total and not step.skipped:
-            return
-        rate = self._tokens / max(self._seconds, 1e-9)
-        self.job.log.event(
-            "step",
-            step=step.step,
-            tokens=step.tokens,
-            loss=round(step.loss, 5),
-            lr=step.lr,
-            grad_norm=round(step.grad_norm, 5),
-            skipped=step.skipped,
-            tokens_per_second=round(rate),
-            flops_per_second=round(rate * self.plan.model.flops_per_token(self.plan.length)),
-            domains=dict(trained),
-        )
-        self._tokens, self._seconds = 0, 0.0
-
-
-class LossLog:
-    """`losses.jsonl` in the making: goes back to where a checkpoint left it when training resumes."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.size = 0
-        self._steps = 0
-
-    def go_back_to(self, size: int) -> None:
-        """Forget what was written after the checkpoint."""
-        if not self.file.exists() or self.file.stat().st_size < size:
-            if size:
-                raise InputError("the loss log is shorter than its checkpoint says", where=str(self.file))
-            self.file.touch()
-        with self.file.open("r+b") as opened:
-            opened.truncate(size)
-        self.size = size
-
-    def write(self, step: Step, trained: Mapping[str, int]) -> None:
-        """One line."""
-        line = {
-            "step": step.step,
-            "tokens": step.tokens,
-            "loss": round(step.loss, 6),
-            "lr": step.lr,
-            "grad_norm": round(step.grad_norm, 6),
-            "skipped": step.skipped,
-            "domains": dict(trained),
-        }
-        text = (json.dumps(line, sort_keys=True) + "\n").encode()
-        with self.file.open("ab") as opened:
-            opened.write(text)
-        self.size += len(text)
-
-    def sync(self) -> None:
-        """What a checkpoint counts on must be on the disk before it."""
-        with self.file.open("rb") as opened:
-            os.fsync(opened.fileno())
-
-    def last_mean(self) -> float:
-        """Mean loss over the last twentieth of the lines, at least one."""
-        lines = self.file.read_text(encoding="utf-8").splitlines()
-        last = lines[-max(1, int(len(lines) * LAST_SHARE)) :]
-        values = [json.loads(line)["loss"] for line in last]
-        return round(sum(values) / len(values), 6)
+        notes.tell(step, batches.trained)
 
 
 @config
