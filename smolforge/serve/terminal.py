@@ -56,12 +56,15 @@ def chat(
             session.say(text.strip())
         return
     print(f"{talker.name} · /help for commands, Ctrl-D to leave", file=write, flush=True)
-    while (text := _ask(read, write)) is not None:
-        if text.startswith("/"):
-            if not session.command(text):
+    while True:
+        try:
+            text = _ask(read, write)
+            if text is None or (text.startswith("/") and not session.command(text)):
                 return
-        elif text.strip():
-            session.say(text, at_keyboard=True)
+            if not text.startswith("/"):
+                session.say(text, at_keyboard=True)
+        except KeyboardInterrupt:  # what was begun is dropped, the conversation goes on
+            print(file=write)
 
 
 class Session:
@@ -193,14 +196,10 @@ def _is_control(code: int) -> bool:
 
 
 def _ask(read: TextIO, write: TextIO) -> str | None:
-    """The next message, or None at the end of input. Ctrl-C clears what was begun."""
+    """The next message, or None at the end of input."""
     while True:
         print("\n> ", end="", file=write, flush=True)
-        try:
-            lines = list(_lines(read))
-        except KeyboardInterrupt:
-            print(file=write)
-            continue
+        lines = list(_lines(read))
         if not lines:
             print(file=write)
             return None
