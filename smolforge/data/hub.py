@@ -52,6 +52,58 @@ def hub_documents(
             yield Document(id=identity, kind=kind, url=origin, text=text, meta={"repo": repo})
 
 
+def hub_conversations(
+    repo: str, *, revision: str, pattern: str, limit_bytes: int
+) -> Iterator[dict[str, Any]]:
+    """Yield `{"id", "skill", "messages", "tools"}` for every row of the data set that has `messages`."""
+    for where, record in _chat_rows(repo, revision, pattern, ["messages"], limit_bytes):
+        messages = _messages(record["messages"])
+        if len(messages) >= 2:
+            yield {"id": where, "skill": "hub", "messages": messages, "tools": []}
+
+
+def hub_pairs(repo: str, *, revision: str, pattern: str, limit_bytes: int) -> Iterator[dict[str, Any]]:
+    """Yield `{"id", "skill", "messages", "chosen", "rejected", "margin"}` for rows with two conversations.
+
+    The two share everything up to their last message; rows in which they do not are left out.
+    """
+    for where, record in _chat_rows(repo, revision, pattern, ["chosen", "rejected"], limit_bytes):
+        better, worse = _messages(record["chosen"]), _messages(record["rejected"])
+        if len(better) < 2 or better[:-1] != worse[:-1] or better[-1] == worse[-1]:
+            continue
+        pair = {"chosen": better[-1]["content"], "rejected": worse[-1]["content"]}
+        yield {"id": where, "skill": "hub", "messages": better[:-1], **pair, "margin": 1.0}
+
+
+def _chat_rows(
+    repo: str, revision: str, pattern: str, fields: list[str], limit_bytes: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    spent = 0
+    for name in _matching_files(repo, revision, pattern):
+        for row, record in enumerate(_records(_download(repo, revision, name), name, fields)):
+            where = f"{repo}/{name}#{row}"
+            if not all(isinstance(record.get(field), list) for field in fields):
+                raise InputError(
+                    f"a record has no {' and '.join(fields)}", where=where, fix="choose other files"
+                )
+            spent += sum(len(json.dumps(record[field], ensure_ascii=False).encode()) for field in fields)
+            if spent > limit_bytes:
+                return
+            yield where, record
+
+
+def _messages(rows: list[Any]) -> list[dict[str, str]]:
+    """The well-formed messages of a row, up to its last answer; nothing where a message is malformed."""
+    messages = []
+    for row in rows:
+        if not isinstance(row, dict) or row.get("role") not in ("system", "user", "assistant"):
+            return []
+        messages.append({"role": row["role"], "content": str(row.get("content") or "")})
+    while messages and messages[-1]["role"] != "assistant":
+        messages.pop()
+    return messages
+
+
 def _matching_files(repo: str, revision: str, pattern: str) -> list[str]:
     from huggingface_hub import HfApi
 

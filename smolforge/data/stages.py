@@ -20,7 +20,7 @@ from smolforge.artifacts import (
 )
 from smolforge.config import config
 from smolforge.errors import ConfigError, InputError
-from smolforge.stage import Job, stage
+from smolforge.stage import Cost, Job, stage
 
 Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises"]
 SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises")
@@ -126,6 +126,16 @@ class FolderConfig:
     digest: str = ""
 
 
+def watched_folder(path: str) -> FolderConfig:
+    """The config of a folder as it is now: its digest notices changed files. For recipes.
+
+    Raises InputError for a missing folder.
+    """
+    from smolforge.data.sources import folder_digest
+
+    return FolderConfig(path=path, digest=folder_digest(Path(path).expanduser()))
+
+
 @stage(makes=RawDocs, version=1)
 def own_folder(cfg: FolderConfig, job: Job) -> Facts:
     """The documents of the user's folder, each with its domain.
@@ -200,6 +210,49 @@ def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
 
     rows = (found.row for found in _folder(cfg) if isinstance(found, Pair))
     return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs"))}
+
+
+@config
+class JoinConfig:
+    """What is put together has no settings of its own."""
+
+
+@stage(makes=ChatData, version=1)
+def join_chats(cfg: JoinConfig, job: Job, *, parts: Mapping[str, ChatData]) -> Facts:
+    """Several sets of conversations as one, in the order of their names.
+
+    Writes  conversations.jsonl
+    Facts   conversations, conversations_<part>
+    """
+    facts = {
+        f"conversations_{name}": _append(part.path / "conversations.jsonl", job.out / "conversations.jsonl")
+        for name, part in parts.items()
+    }
+    return {"conversations": sum(facts.values()), **facts}
+
+
+@stage(makes=PreferenceData, version=1)
+def join_pairs(cfg: JoinConfig, job: Job, *, parts: Mapping[str, PreferenceData]) -> Facts:
+    """Several sets of preference pairs as one, in the order of their names.
+
+    Writes  pairs.jsonl
+    Facts   pairs, pairs_<part>
+    """
+    facts = {
+        f"pairs_{name}": _append(part.path / "pairs.jsonl", job.out / "pairs.jsonl")
+        for name, part in parts.items()
+    }
+    return {"pairs": sum(facts.values()), **facts}
+
+
+def _append(source: Path, target: Path) -> int:
+    """Copy lines of one file to the end of another; how many."""
+    count = 0
+    with source.open("rb") as lines, target.open("ab") as out:
+        for line in lines:
+            out.write(line)
+            count += 1
+    return count
 
 
 @config
@@ -369,6 +422,7 @@ class CurateConfig:
     near_duplicates  estimated similarity at which a text counts as a duplicate
     bands, rows      how MinHash signatures are cut
     overlap_words    length of the runs by which evaluation texts are recognised
+    may_be_empty     a domain of which the source has nothing is no error (a user's own folder)
     """
 
     domain: Domain
@@ -381,6 +435,7 @@ class CurateConfig:
     item_share: float = 0.5
     text_share: float = 0.5
     scrub_private: bool = True
+    may_be_empty: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_score <= 5:
@@ -427,7 +482,7 @@ def curate(
         done += count
         job.log.progress(done, total, "documents", "judging")
     facts = engine.finish([Path(batch.out) for batch in batches], job.out, how)
-    if not facts["documents"]:
+    if not facts["documents"] and not cfg.may_be_empty:
         worst = sorted((n for n in facts if n.startswith("dropped_")), key=lambda n: -facts[n])[:3]
         said = ", ".join(f"{name.removeprefix('dropped_')} {facts[name]}" for name in worst)
         raise InputError(
@@ -516,3 +571,83 @@ def tokenize(cfg: TokenizeConfig, job: Job, *, corpus: Corpus, tokenizer: Tokeni
         allow_special=cfg.special,
         tick=lambda tokens: job.log.progress(tokens, max(total, tokens), "tokens"),
     )
+
+
+# --- hub ------------------------------------------------------------------------------------------------
+
+
+@config
+class HubConfig:
+    """A data set on a hub, pinned.
+
+    repo        owner/name
+    revision    commit or tag; `main` moves, so a release should name a commit
+    pattern     which of its files, as in a shell
+    domain      slice of the mixture it belongs to; sets which rules curate it
+    text_field  where the text stands (documents only)
+    limit_bytes how much text is taken
+    """
+
+    repo: str
+    domain: Domain = "web"
+    revision: str = "main"
+    pattern: str = "*.parquet"
+    text_field: str = "text"
+    url_field: str = "url"
+    limit_bytes: int = 10**9
+
+
+def _hub_cost(cfg: HubConfig) -> Cost:
+    return Cost(disk_bytes=cfg.limit_bytes // 2)  # Parquet holds text in about half its size
+
+
+@stage(makes=RawDocs, version=1, cost=_hub_cost)
+def hub_documents(cfg: HubConfig, job: Job) -> Facts:
+    """Documents of a data set on a hub.
+
+    Writes  documents-*.parquet
+    Facts   documents, bytes
+    Raises  InputError where the hub, the data set or its files cannot be had
+    """
+    from smolforge.data import hub
+    from smolforge.data.documents import write_documents
+
+    found = hub.hub_documents(
+        cfg.repo,
+        revision=cfg.revision,
+        pattern=cfg.pattern,
+        text_field=cfg.text_field,
+        kind="code" if cfg.domain == "code" else "text",
+        url_field=cfg.url_field,
+        limit_bytes=cfg.limit_bytes,
+    )
+    return write_documents(job.out, job.log.watch(found, None, "documents", cfg.repo))
+
+
+@stage(makes=ChatData, version=1)
+def hub_chats(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
+    """Conversations of a data set on a hub (rows with `messages`), without what repeats evaluation items.
+
+    Writes  conversations.jsonl
+    Facts   conversations, turns, contaminated
+    """
+    from smolforge.data import hub
+
+    rows = hub.hub_conversations(
+        cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes
+    )
+    return _write_chats(job, job.log.watch(rows, None, "conversations", cfg.repo), held_out)
+
+
+@stage(makes=PreferenceData, version=1)
+def hub_preferences(cfg: HubConfig, job: Job) -> Facts:
+    """Preference pairs of a data set on a hub (rows with `chosen` and `rejected` messages).
+
+    Writes  pairs.jsonl
+    Facts   pairs
+    """
+    from smolforge.data import hub
+    from smolforge.data.documents import write_jsonl
+
+    rows = hub.hub_pairs(cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes)
+    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs", cfg.repo))}

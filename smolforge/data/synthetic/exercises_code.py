@@ -43,7 +43,7 @@ def code_exercises(seed: int | str, documents: int) -> Iterator[Document]:
             kind,
             f"smolforge://code/{seed}/{index}.{ending}",
             write(rng),
-            {"domain": "code", "style": style},
+            {"domain": "exercises", "style": style},
         )
 
 

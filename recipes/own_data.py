@@ -1,0 +1,199 @@
+"""A model of your own: a folder of pages, documents, code and chats, and the time you give.
+
+    smol run own_data --set data=~/papers --set minutes=60
+
+HTML, Markdown, plain text, source files, JSON lines (plain or gzipped), Parquet and WARC are read. Model,
+vocabulary and tokens are chosen from what the folder holds, what this machine can do, and the minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from smolforge.align.stages import (
+    DpoConfig,
+    GrpoConfig,
+    SamplePairsConfig,
+    SftConfig,
+    dpo,
+    grpo,
+    sample_pairs,
+    sft,
+)
+from smolforge.config import config
+from smolforge.data.stages import (
+    ChatCorpusConfig,
+    ConversationsConfig,
+    CurateConfig,
+    HoldOutConfig,
+    JoinConfig,
+    QualityConfig,
+    TokenizeConfig,
+    chat_corpus,
+    curate,
+    hold_out,
+    join_chats,
+    join_pairs,
+    make_conversations,
+    own_benchmarks,
+    own_chats,
+    own_folder,
+    own_preferences,
+    tokenize,
+    train_quality,
+    watched_folder,
+)
+from smolforge.device.stages import ExportConfig, export
+from smolforge.errors import ConfigError
+from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks
+from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
+from smolforge.store import Store
+from smolforge.text.stages import TokenizerConfig, train_tokenizer
+from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
+
+DOMAINS = ("web", "prose", "code", "mathematics")
+
+
+@config
+class Config:
+    """Settings of a run on one's own data.
+
+    data           the folder
+    minutes        all the time there is, from raw files to chat
+    benchmarks     a folder of public benchmark files to score against at the end; none when empty
+    conversations  general conversations of our own, beside those in the folder, so that the model can talk
+    """
+
+    data: str = ""
+    minutes: float = 50.0
+    benchmarks: str = ""
+    conversations: ConversationsConfig = ConversationsConfig(count=12_000)
+    held_out: HoldOutConfig = HoldOutConfig(
+        items=100, skills=("instructions", "rewriting", "summarising", "tools")
+    )
+    quality: QualityConfig = QualityConfig(texts_per_source=200)
+    languages: tuple[str, ...] = ("en",)
+    min_score: float = 0.5
+    chat_corpus: ChatCorpusConfig = ChatCorpusConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    phases: dict[str, float]
+    pretrain_share: float = 0.5
+    mixing: ChooseMixtureConfig
+    evaluation: EvaluateConfig = EvaluateConfig()
+    benchmark_items: int = 200
+    sft: SftConfig = SftConfig(epochs=1)
+    pairs: SamplePairsConfig = SamplePairsConfig(prompts=200)
+    dpo: DpoConfig = DpoConfig(epochs=1)
+    grpo: GrpoConfig = GrpoConfig(rounds=20)
+    export: ExportConfig = ExportConfig(name="my-model")
+    seed: int = 1
+
+
+def recipe(store: Store, cfg: Config) -> None:
+    """Build a model from a folder of your own, in the time you give."""
+    if not cfg.data:
+        raise ConfigError("`data` is not set", fix="name your folder: --set data=FOLDER")
+    folder = watched_folder(cfg.data)
+    raw = store.run(own_folder, folder, label="raw/folder")
+    general = store.run(make_conversations, cfg.conversations, label="raw/general-chats")
+
+    # Held out: some of every domain, questions of our own, and whatever benchmarks lie in the folder.
+    sources = dict.fromkeys(DOMAINS, raw)
+    asked = store.run(hold_out, cfg.held_out, label="held-out/own", sources=sources, chats=general)
+    held_out = store.run(own_benchmarks, folder, label="held-out/all", more=asked)
+
+    # Curation by domain; a domain of which the folder has nothing stays empty.
+    quality = store.run(train_quality, cfg.quality, label="quality", sources=sources)
+    corpora = {}
+    for domain in DOMAINS:
+        rules = CurateConfig(
+            domain=domain, languages=cfg.languages, min_score=cfg.min_score, may_be_empty=True
+        )
+        corpora[domain] = store.run(
+            curate, rules, label=f"corpus/{domain}", raw=raw, quality=quality, held_out=held_out
+        )
+    own = store.run(own_chats, folder, label="raw/own-chats", held_out=held_out)
+    chats = store.run(join_chats, JoinConfig(), label="chats", parts={"general": general, "own": own})
+    corpora["chat"] = store.run(
+        chat_corpus, cfg.chat_corpus, label="corpus/chat", data=chats, held_out=held_out
+    )
+
+    # Size, tokenizer, token ids.
+    budget = SizeConfig(minutes=cfg.minutes, pretrain_share=cfg.pretrain_share, phases=cfg.phases)
+    sizing = store.run(size_run, budget, label="sizing", corpora=corpora)
+    tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora, sizing=sizing)
+    shards = {}
+    for domain, corpus in corpora.items():
+        as_ids = TokenizeConfig(special=domain == "chat")
+        shards[domain] = store.run(
+            tokenize, as_ids, label=f"shards/{domain}", corpus=corpus, tokenizer=tokenizer
+        )
+
+    # Pre-training in phases; the scores of each decide the next mixture.
+    model, mixture, scores = None, None, None
+    for number, phase in enumerate(cfg.phases, start=1):
+        here = f"phase-{number}"
+        mixing = replace(cfg.mixing, phase=phase)
+        mixture = store.run(
+            choose_mixture, mixing, label=f"{here}/mixture",
+            scores=scores, previous=mixture, shards=shards, sizing=sizing,
+        )  # fmt: skip
+        training = PretrainConfig(phase=phase, seed=cfg.seed)
+        model = store.run(
+            pretrain, training, label=f"{here}/model",
+            shards=shards, tokenizer=tokenizer, mixture=mixture, init=model, sizing=sizing,
+        )  # fmt: skip
+        scores = store.run(
+            evaluate, cfg.evaluation, label=f"{here}/scores", model=model, tokenizer=tokenizer, texts=asked
+        )
+
+    # Tuning, with the folder's own chats and preferences where it has them.
+    in_chat = replace(cfg.evaluation, form="chat")
+    tuned = store.run(sft, cfg.sft, label="sft/model", init=model, tokenizer=tokenizer, data=chats)
+    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=asked)
+    sampled = store.run(
+        sample_pairs, cfg.pairs, label="dpo/sampled", model=tuned, tokenizer=tokenizer, data=chats
+    )
+    preferred = store.run(own_preferences, folder, label="raw/preferences")
+    pairs = store.run(
+        join_pairs, JoinConfig(), label="dpo/pairs", parts={"own": preferred, "sampled": sampled}
+    )
+    better = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
+    store.run(evaluate, in_chat, label="dpo/scores", model=better, tokenizer=tokenizer, texts=asked)
+    rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=better, tokenizer=tokenizer, data=chats)
+    store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=asked)
+    store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
+
+    if cfg.benchmarks:
+        public = LoadBenchmarksConfig(folder=cfg.benchmarks, items_per_task=cfg.benchmark_items)
+        questions = store.run(load_benchmarks, public, label="benchmarks/questions")
+        asking = replace(cfg.evaluation, text_bytes_per_domain=0, items_per_skill=cfg.benchmark_items)
+        store.run(
+            evaluate, asking, label="benchmarks/scores", model=model, tokenizer=tokenizer, texts=questions
+        )
+
+
+SCALES = {
+    "default": Config(
+        phases={"stable 1": 0.3, "stable 2": 0.3, "decay": 0.4},
+        mixing=ChooseMixtureConfig(
+            base={"web": 0.15, "prose": 0.35, "code": 0.2, "mathematics": 0.15, "chat": 0.15},
+            targets={
+                "instructions": 0.5,
+                "rewriting": 0.4,
+                "summarising": 0.3,
+                "tools": 0.4,
+                "bits_web": 1.5,
+                "bits_prose": 1.5,
+                "bits_code": 1.2,
+                "bits_mathematics": 1.2,
+            },
+            affinity={
+                "instructions": {"chat": 1.0},
+                "rewriting": {"chat": 1.0, "prose": 0.2},
+                "summarising": {"chat": 1.0, "prose": 0.2},
+                "tools": {"chat": 1.0, "code": 0.1},
+            },
+        ),
+    )
+}

@@ -1,0 +1,274 @@
+"""The whole road in about ten minutes on two cores, from data that every Python brings along.
+
+    sources ─ curation ─ tokenizer ─┬─ phase 1 ─ phase 2 ─ phase 3 ─┬─ SFT ─ DPO ─ GRPO ─ export
+                                    └─ evaluate, choose the mixture ┘        (evaluate each)
+
+Read it from top to bottom: settings first, then `recipe`, which is the flow itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from smolforge.align.stages import (
+    DpoConfig,
+    GrpoConfig,
+    SamplePairsConfig,
+    SftConfig,
+    dpo,
+    grpo,
+    sample_pairs,
+    sft,
+)
+from smolforge.config import config
+from smolforge.data.stages import (
+    ChatCorpusConfig,
+    ConversationsConfig,
+    CurateConfig,
+    HoldOutConfig,
+    PydocConfig,
+    QualityConfig,
+    StdlibConfig,
+    SyntheticConfig,
+    TokenizeConfig,
+    chat_corpus,
+    curate,
+    hold_out,
+    make_conversations,
+    pydoc_pages,
+    stdlib_code,
+    synthetic_documents,
+    tokenize,
+    train_quality,
+)
+from smolforge.device.stages import ExportConfig, export
+from smolforge.evals.stages import EvaluateConfig, evaluate
+from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
+from smolforge.model.config import ModelConfig
+from smolforge.store import Store
+from smolforge.text.stages import TokenizerConfig, train_tokenizer
+from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.stages import PretrainConfig, pretrain
+
+
+@config
+class Phase:
+    """A part of pre-training: its tokens and rates. Its mixture is decided when it begins."""
+
+    name: str
+    tokens: int
+    optim: OptimConfig = OptimConfig()
+
+
+@config
+class Config:
+    """Every setting of the quick start."""
+
+    web: PydocConfig
+    code: StdlibConfig
+    written: Mapping[str, SyntheticConfig]
+    conversations: ConversationsConfig
+    held_out: HoldOutConfig
+    quality: QualityConfig
+    curation: Mapping[str, CurateConfig]
+    chat_corpus: ChatCorpusConfig
+    tokenizer: TokenizerConfig
+    model: ModelConfig
+    phases: tuple[Phase, ...]
+    schedule: ScheduleConfig
+    batch_tokens: int
+    length: int
+    mixing: ChooseMixtureConfig
+    evaluation: EvaluateConfig
+    sft: SftConfig
+    pairs: SamplePairsConfig
+    dpo: DpoConfig
+    grpo: GrpoConfig
+    export: ExportConfig
+    seed: int = 1
+
+
+def recipe(store: Store, cfg: Config) -> None:
+    """Build a small model that can be talked to, from nothing but this machine."""
+    # Sources: real pages, real code, and text written by generators grounded in fact tables.
+    raw = {
+        "web": store.run(pydoc_pages, cfg.web, label="raw/web"),
+        "code": store.run(stdlib_code, cfg.code, label="raw/code"),
+    }
+    for domain, written in cfg.written.items():
+        raw[domain] = store.run(synthetic_documents, written, label=f"raw/{domain}")
+    chats = store.run(make_conversations, cfg.conversations, label="raw/chats")
+
+    # Held-out questions and texts come first: nothing that follows may contain them.
+    held_out = store.run(hold_out, cfg.held_out, label="held-out", sources=raw, chats=chats)
+
+    # Curation: extract, filter, score, decontaminate, deduplicate. What is dropped is kept with its reason.
+    quality = store.run(train_quality, cfg.quality, label="quality", sources=raw)
+    corpora = {}
+    for domain, rules in cfg.curation.items():
+        corpora[domain] = store.run(
+            curate, rules, label=f"corpus/{domain}", raw=raw[domain], quality=quality, held_out=held_out
+        )
+    corpora["chat"] = store.run(
+        chat_corpus, cfg.chat_corpus, label="corpus/chat", data=chats, held_out=held_out
+    )
+
+    # Tokenizer, and every domain as token ids.
+    tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora)
+    shards = {}
+    for domain, corpus in corpora.items():
+        as_ids = TokenizeConfig(special=domain == "chat")
+        shards[domain] = store.run(
+            tokenize, as_ids, label=f"shards/{domain}", corpus=corpus, tokenizer=tokenizer
+        )
+
+    # Pre-training: choose the mixture, train, evaluate; the scores decide the next mixture.
+    model, mixture, scores = None, None, None
+    total_tokens = sum(phase.tokens for phase in cfg.phases)
+    start_tokens = 0
+    for number, phase in enumerate(cfg.phases, start=1):
+        here = f"phase-{number}"
+        mixing = replace(cfg.mixing, phase_tokens=phase.tokens)
+        mixture = store.run(
+            choose_mixture, mixing, label=f"{here}/mixture", scores=scores, previous=mixture, shards=shards
+        )
+        training = PretrainConfig(
+            phase=phase.name,
+            model=cfg.model,
+            tokens=phase.tokens,
+            start_tokens=start_tokens,
+            total_tokens=total_tokens,
+            batch_tokens=cfg.batch_tokens,
+            length=cfg.length,
+            optim=phase.optim,
+            schedule=cfg.schedule,
+            seed=cfg.seed,
+        )
+        model = store.run(
+            pretrain,
+            training,
+            label=f"{here}/model",
+            shards=shards,
+            tokenizer=tokenizer,
+            mixture=mixture,
+            init=model,
+        )
+        scores = store.run(
+            evaluate, cfg.evaluation, label=f"{here}/scores", model=model, tokenizer=tokenizer, texts=held_out
+        )
+        start_tokens += phase.tokens
+
+    # Tuning: instructions, then preferences between the model's own answers, then checkable rewards.
+    in_chat = replace(cfg.evaluation, form="chat")
+    tuned = store.run(sft, cfg.sft, label="sft/model", init=model, tokenizer=tokenizer, data=chats)
+    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=held_out)
+    pairs = store.run(
+        sample_pairs, cfg.pairs, label="dpo/pairs", model=tuned, tokenizer=tokenizer, data=chats
+    )
+    preferred = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
+    store.run(evaluate, in_chat, label="dpo/scores", model=preferred, tokenizer=tokenizer, texts=held_out)
+    rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=preferred, tokenizer=tokenizer, data=chats)
+    store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=held_out)
+
+    # Out of the house, proven equal to what was trained.
+    store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
+
+
+def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: object) -> Config:
+    """One scale: everything grows with the tokens of pre-training and the conversations."""
+    vocabulary = 2048
+    cfg = Config(
+        web=PydocConfig(),
+        code=StdlibConfig(max_bytes=written_bytes),
+        written={
+            "textbooks": SyntheticConfig(domain="textbooks", bytes=written_bytes),
+            "stories": SyntheticConfig(domain="stories", bytes=written_bytes // 2),
+            "mathematics": SyntheticConfig(domain="mathematics", bytes=written_bytes),
+            "exercises": SyntheticConfig(domain="code_exercises", bytes=written_bytes // 2),
+        },
+        conversations=ConversationsConfig(count=conversations),
+        held_out=HoldOutConfig(items=items),
+        quality=QualityConfig(texts_per_source=150),
+        curation={
+            "web": CurateConfig(domain="web", min_score=1.0),
+            "code": CurateConfig(domain="code", min_score=1.0),
+            "textbooks": CurateConfig(domain="textbooks"),
+            "stories": CurateConfig(domain="stories"),
+            "mathematics": CurateConfig(domain="mathematics"),
+            "exercises": CurateConfig(domain="exercises"),
+        },
+        chat_corpus=ChatCorpusConfig(max_bytes=written_bytes),
+        tokenizer=TokenizerConfig(vocabulary=vocabulary, sample_bytes=6_000_000),
+        model=ModelConfig(
+            vocab_size=vocabulary,
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=5,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=32,
+            max_position_embeddings=1024,
+        ),
+        phases=(
+            Phase(name="stable 1", tokens=tokens * 3 // 10),
+            Phase(name="stable 2", tokens=tokens * 3 // 10),
+            Phase(name="decay", tokens=tokens * 4 // 10),
+        ),
+        schedule=ScheduleConfig(kind="wsd", warmup_share=0.02, decay_share=0.4, floor=0.02),
+        batch_tokens=8192,
+        length=512,
+        mixing=ChooseMixtureConfig(
+            base={
+                "web": 0.12,
+                "code": 0.12,
+                "textbooks": 0.22,
+                "stories": 0.12,
+                "mathematics": 0.16,
+                "exercises": 0.10,
+                "chat": 0.16,
+            },
+            targets={
+                "knowledge": 0.6,
+                "mathematics": 0.4,
+                "code": 0.4,
+                "instructions": 0.5,
+                "rewriting": 0.4,
+                "summarising": 0.3,
+                "tools": 0.4,
+                "bits_web": 1.8,
+                "bits_code": 1.8,
+                "bits_stories": 0.9,
+            },
+            affinity={
+                "knowledge": {"textbooks": 1.0},
+                "mathematics": {"mathematics": 1.0},
+                "code": {"exercises": 1.0, "code": 0.3},
+                "instructions": {"chat": 1.0},
+                "rewriting": {"chat": 1.0, "stories": 0.2},
+                "summarising": {"chat": 1.0, "stories": 0.2},
+                "tools": {"chat": 1.0, "code": 0.1},
+            },
+        ),
+        evaluation=EvaluateConfig(items_per_skill=items),
+        sft=SftConfig(epochs=1),
+        pairs=SamplePairsConfig(),
+        dpo=DpoConfig(),
+        grpo=GrpoConfig(),
+        export=ExportConfig(name="smolforge-quickstart"),
+    )
+    return replace(cfg, **changes)
+
+
+SCALES = {
+    "demo": scale(tokens=4_000_000, conversations=20_000, written_bytes=3_000_000, items=120),
+    "tiny": scale(
+        tokens=200_000,
+        conversations=800,
+        written_bytes=300_000,
+        items=20,
+        web=PydocConfig(max_bytes=600_000, packages=()),
+        pairs=SamplePairsConfig(prompts=40, answers=4),
+        grpo=GrpoConfig(rounds=3, questions=8, group=4),
+    ),
+}
