@@ -10,7 +10,7 @@ plain PyTorch. `describe()` says which, for the record.
 
 Parameters are fp32 masters; the type of the activations decides the type of the products, so a model is
 bf16 from the moment `embedding(..., dtype=torch.bfloat16)` made it so. Weight gradients are fp32.
-Which of the two types is quicker depends on the CPU: ask `fastest_dtype()`.
+Which of the two types is quicker depends on the CPU (`train.precision` decides).
 
 For a fixed number of threads every result is the same bit for bit.
 
@@ -24,7 +24,6 @@ from smolforge.kernels.ops import (
     attention,
     describe,
     embedding,
-    fastest_dtype,
     linear,
     linear_cross_entropy,
     newton_schulz,
@@ -43,7 +42,6 @@ __all__ = [
     "attention",
     "describe",
     "embedding",
-    "fastest_dtype",
     "linear",
     "linear_cross_entropy",
     "newton_schulz",

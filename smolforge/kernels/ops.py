@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import time
-
 import torch
 from torch import Tensor
 
@@ -145,27 +142,6 @@ def adamw_step(
         weight_decay=weight_decay,
         grad_scale=grad_scale,
     )
-
-
-@functools.cache
-def fastest_dtype() -> torch.dtype:
-    """The activation type whose matrix products are quicker on this CPU; takes some 50 ms once.
-
-    CPUs with full-rate bf16 products (Zen 5, AMX) gain 4x, those with half-rate or emulated ones lose.
-    Measured, so it may differ between two machines: a run records it and a resumed run keeps it.
-    """
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        x = torch.ones(2048, 256, dtype=dtype)
-        weight = torch.ones(768, 256, dtype=dtype)
-        torch.mm(x, weight.T)
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            torch.mm(x, weight.T)
-            times.append(time.perf_counter() - began)
-        seconds[dtype] = min(times)
-    return torch.bfloat16 if seconds[torch.bfloat16] < 0.9 * seconds[torch.float32] else torch.float32
 
 
 def describe() -> dict[str, str]:
