@@ -88,14 +88,39 @@ TAG = re.compile(
 LINK = re.compile(r"\[([^\]\n]{1,300})\]\((?:https?:|/|\.|#)[^)\s]{0,500}\)")
 
 
+COMMENT_LINE = re.compile(r"\s*(#|//|/\*|\*|--|;|%|\"\"\"|\Z)|\s*$")
+LICENCE = re.compile(r"copyright|licen[cs]e|all rights reserved|SPDX", re.IGNORECASE)
+MAX_LICENCE_LINES = 80
+
+
+def without_licence(text: str) -> str:
+    """Code without the comment at its head that states a licence: it is the same in thousands of files.
+
+    Source: StarCoder's preparation of The Stack, arXiv:2305.06161, section 3.
+    """
+    found = text.split("\n")
+    end = 0
+    while end < min(len(found), MAX_LICENCE_LINES) and COMMENT_LINE.match(found[end]):
+        end += 1
+        if found[end - 1].rstrip().endswith("*/"):
+            break
+    head = "\n".join(found[:end])
+    # A docstring may open the file; it is not ours to cut.
+    if '"""' in head or not LICENCE.search(head):
+        return text
+    return "\n".join(found[end:]).lstrip("\n")
+
+
 def text_of(document: Document) -> str:
-    """The text of a raw document: a page's main content, Markdown without badges, all else as it is."""
+    """The text of a raw document: a page's main content, Markdown without badges, code without its licence."""
     if document.kind == "html":
         return extract_html(document.text)
     text = document.text
     if document.kind == "markdown":
         text = FRONT_MATTER.sub("", text)
         text = LINK.sub(r"\1", TAG.sub("", IMAGE.sub("", text)))
+    if document.kind == "code":
+        text = without_licence(text)
     return tidy(text)
 
 

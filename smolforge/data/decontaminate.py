@@ -22,6 +22,19 @@ SHORTEST = 6
 
 
 @dataclass(frozen=True, eq=False)
+class Short:
+    """Items shorter than a run, in the order of the hashes of their first `SHORTEST` words.
+
+    heads, wholes  hashes of the first words and of all; lengths  words; all [items]
+    """
+
+    heads: Hashes
+    wholes: Hashes
+    lengths: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Banned:
     """An index over what nothing may be trained on.
 
@@ -36,7 +49,7 @@ class Banned:
     runs: npt.NDArray[np.int32]
     lengths: npt.NDArray[np.int32]
     is_item: npt.NDArray[np.bool_]
-    short: dict[int, tuple[Hashes, tuple[str, ...]]]
+    short: Short
     item_share: float
     text_share: float
 
@@ -55,13 +68,14 @@ def index(
     lengths: list[int] = []
     kinds: list[bool] = []
     hashes: list[Hashes] = []
-    short: dict[int, dict[int, str]] = {}
+    short: list[tuple[int, int, int, str]] = []
     for is_item, group in ((True, items), (False, texts)):
         for name, text in group:
             words = word_hashes(normal_words(text))
             if len(words) < ngram:
                 if is_item and len(words) >= SHORTEST:
-                    short.setdefault(len(words), {})[int(ngram_hashes(words, len(words))[0])] = name
+                    head, whole = (int(ngram_hashes(words[:n], n)[0]) for n in (SHORTEST, len(words)))
+                    short.append((head, whole, len(words), name))
                 continue
             found = np.unique(ngram_hashes(words, ngram))
             names.append(name)
@@ -78,12 +92,14 @@ def index(
     )  # fmt: skip
 
 
-def _sorted_short(short: dict[int, dict[int, str]]) -> dict[int, tuple[Hashes, tuple[str, ...]]]:
-    """{words: (sorted hashes, names)} of the items shorter than a run."""
-    return {
-        length: (np.array(sorted(known), dtype=np.uint64), tuple(known[value] for value in sorted(known)))
-        for length, known in sorted(short.items())
-    }
+def _sorted_short(items: list[tuple[int, int, int, str]]) -> Short:
+    items = sorted(items)
+    return Short(
+        np.array([head for head, _, _, _ in items], dtype=np.uint64),
+        np.array([whole for _, whole, _, _ in items], dtype=np.uint64),
+        np.array([length for _, _, length, _ in items], dtype=np.int64),
+        tuple(name for _, _, _, name in items),
+    )
 
 
 def check(text: str, banned: Banned) -> Verdict:
@@ -117,14 +133,17 @@ def check_words(words: Hashes, banned: Banned) -> Verdict:
 
 
 def _check_short(words: Hashes, banned: Banned) -> Verdict:
-    for length, (known, names) in banned.short.items():
-        if len(words) < length:
-            continue
-        values = ngram_hashes(words, length)
-        places = np.minimum(np.searchsorted(known, values), len(known) - 1)
-        met = np.flatnonzero(known[places] == values)
-        if len(met):
-            return drop("contaminated", f"all of evaluation item {names[int(places[met[0]])]}")
+    short = banned.short
+    if len(words) < SHORTEST or len(short.heads) == 0:
+        return KEEP
+    heads = ngram_hashes(words, SHORTEST)
+    left = np.searchsorted(short.heads, heads, side="left")
+    right = np.searchsorted(short.heads, heads, side="right")
+    for place in np.flatnonzero(right > left).tolist():
+        for item in range(int(left[place]), int(right[place])):
+            part = words[place : place + int(short.lengths[item])]
+            if len(part) == short.lengths[item] and ngram_hashes(part, len(part))[0] == short.wholes[item]:
+                return drop("contaminated", f"all of evaluation item {short.names[item]}")
     return KEEP
 
 

@@ -119,10 +119,13 @@ def train(
         raise InputError(
             f"only {len(texts)} texts to learn quality from", fix="add sources, or leave quality out"
         )
-    rows = [(text, annotator(text), stable_share(name, "quality") < HELD_OUT_SHARE) for name, text in texts]
+    # A salt of its own: the sample was chosen by the same kind of hash, and must not decide the split.
+    rows = [
+        (text, annotator(text), stable_share(name, "quality-split") < HELD_OUT_SHARE) for name, text in texts
+    ]
     rows += [(text, score, False) for score, text in SEEDS for _ in range(3)]
     worthless = worthless_pages(max(20, len(texts) // 8))
-    rows += [(text, score, stable_share(text, "quality") < HELD_OUT_SHARE) for score, text in worthless]
+    rows += [(text, score, stable_share(text, "quality-split") < HELD_OUT_SHARE) for score, text in worthless]
     vectors = [features(word_hashes(normal_words(text[: MAX_WORDS * 20]))) for text, _, _ in rows]
     ends = np.cumsum([0, *(len(places) for places, _ in vectors)])
     matrix = csr_matrix(
@@ -133,9 +136,8 @@ def train(
     held = np.array([is_held for _, _, is_held in rows])
     # Sparse products only, so the result does not depend on the number of threads.
     bias = round(float(labels[~held].mean()), 5)
-    weights = lsqr(matrix[~held], labels[~held] - bias, damp=RIDGE**0.5, atol=1e-6, btol=1e-6, iter_lim=300)[
-        0
-    ]
+    fit = lsqr(matrix[~held], labels[~held] - bias, damp=RIDGE**0.5, atol=1e-6, btol=1e-6, iter_lim=300)
+    weights = fit[0]
     scorer = QualityScorer(np.round(weights, 5).astype(np.float32), bias)
     guesses = np.clip(matrix[held] @ scorer.weights.astype(np.float64) + scorer.bias, 0, 5)
     return scorer, measures(labels[held], guesses, len(rows))

@@ -39,7 +39,7 @@ SKIPPED_MODULES = frozenset(
 # Documented in whole sentences, installed with smolforge, and quiet on import (measured: 14 MB of pages).
 PYDOC_PACKAGES = ("click", "jinja2", "starlette", "networkx")
 PYDOC_BATCH = 12
-PYDOC_TIMEOUT_SECONDS = 60.0
+PYDOC_TIMEOUT_SECONDS = 300.0  # generous: a page that a busy machine cut off would change the result
 # The folders of the standard library that hold no library code.
 SKIPPED_FOLDERS = frozenset(
     [

@@ -140,6 +140,22 @@ def test_curation_does_not_depend_on_processes_or_interruptions(tmp_path: Path) 
     assert digest(out) == one.digest
 
 
+def test_licences_are_cut_from_code_and_nothing_else() -> None:
+    from smolforge.data.curate import without_licence
+
+    code = "#include <stdio.h>\n\nint main(void) { return 0; }\n"
+    assert without_licence("/* Copyright A. Nobody.\n * All rights reserved.\n */\n\n" + code) == code
+    assert without_licence("# SPDX-License-Identifier: MIT\n# by us\n\nimport os\n") == "import os\n"
+    for text in (
+        "# Adds numbers.\nx = 1\n",
+        '"""A module about copyright."""\nx = 1\n',
+        "x = 1  # licence\n",
+        "",
+        "#\n" * 500,
+    ):
+        assert without_licence(text) == text
+
+
 def test_an_empty_corpus_is_a_clear_error(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smolforge.data import pii, quality
+from smolforge.data.documents import stable_share
 from smolforge.data.filters import RULES, Measured, judge
 from smolforge.data.language import language_of
 from smolforge.data.quality_seeds import SEEDS
@@ -152,9 +153,12 @@ def test_annotation_orders_the_hand_scored_passages() -> None:
 
 def test_a_trained_scorer_tells_good_from_bad_and_survives_saving(tmp_path) -> None:
     good, bad = SEEDS[0][1], SEEDS[10][1]
-    texts = [(f"g{i}", f"{good} Lesson {i}: because of this, step {i} follows.") for i in range(30)]
-    texts += [(f"b{i}", f"{bad} Offer {i}, click here {i}.") for i in range(30)]
+    # As a sample is chosen: by the lowest hashes of all names. The split must not follow from that.
+    names = sorted((f"d{i}" for i in range(2000)), key=lambda name: stable_share(name, "quality"))[:60]
+    texts = [(n, f"{good} Lesson {n}: because of this, step {n} follows.") for n in names[::2]]
+    texts += [(n, f"{bad} Offer {n}, click here {n}.") for n in names[1::2]]
     scorer, facts = quality.train(texts)
+    assert scorer.score(texts[0][1]) > 3 > scorer.score(texts[-1][1])
     assert scorer.score(GOOD) > scorer.score("Buy now! Click here to subscribe. Read more. Log in.") + 0.5
     assert facts["f1"] > 0.9
     quality.save(scorer, tmp_path, facts)
