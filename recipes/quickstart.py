@@ -217,7 +217,7 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
         ),
         schedule=ScheduleConfig(kind="wsd", warmup_share=0.02, decay_share=0.4, floor=0.02),
         batch_tokens=8192,
-        length=512,
+        length=256,
         mixing=ChooseMixtureConfig(
             base={
                 "web": 0.12,
@@ -261,7 +261,7 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
 
 
 SCALES = {
-    "demo": scale(tokens=4_000_000, conversations=20_000, written_bytes=3_000_000, items=120),
+    "demo": scale(tokens=2_500_000, conversations=20_000, written_bytes=2_400_000, items=120),
     "tiny": scale(
         tokens=200_000,
         conversations=800,

@@ -62,7 +62,7 @@ class Plan(Store):
                 return as_artifact(stage.makes, folder, record)
         action: Action = "follows" if waits_for and not _own_changes(stage, cfg, old) else "build"
         reason = _own_changes(stage, cfg, old) or (
-            f"follows {', '.join(waits_for)}" if waits_for else _input_changes(inputs, old)
+            f"follows {_listed(waits_for)}" if waits_for else _input_changes(inputs, old)
         )
         seconds = old["provenance"]["seconds"] if old else None
         self.steps.append(Step(label, stage.name, action, reason, seconds, cost))
@@ -105,6 +105,10 @@ def _input_changes(inputs: Mapping[str, Input], old: Mapping[str, Any] | None) -
     before = old["inputs"]
     changed = [name for name in digests if _digests_of(before.get(name)) != digests[name]]
     return f"other {', '.join(changed)}" if changed else "its artifact is gone"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def _digests_of(recorded: Any) -> Any:

@@ -11,7 +11,7 @@ from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Facts, Sizing
 from smolforge.config import config, from_plain, to_plain
 from smolforge.errors import ConfigError
 from smolforge.model.config import ModelConfig
-from smolforge.stage import Job, stage
+from smolforge.stage import Cost, Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
 if TYPE_CHECKING:
@@ -63,7 +63,19 @@ class PretrainConfig:
             raise ConfigError(f"`save_every_steps` is {self.save_every_steps}", fix="use 1 or more")
 
 
-@stage(makes=Checkpoint, version=1)
+def pretrain_cost(cfg: PretrainConfig) -> Cost:
+    """What a phase needs, as far as its config says: four bytes a parameter for the weights, eight for the optimiser."""
+    if cfg.model is None or cfg.tokens is None or cfg.length is None:
+        return Cost()
+    return Cost(
+        parameters=cfg.model.parameters,
+        tokens=cfg.tokens,
+        flops=cfg.tokens * cfg.model.flops_per_token(cfg.length),
+        disk_bytes=cfg.model.parameters * 12,
+    )
+
+
+@stage(makes=Checkpoint, version=1, cost=pretrain_cost)
 def pretrain(
     cfg: PretrainConfig,
     job: Job,
