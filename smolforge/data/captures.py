@@ -7,6 +7,7 @@ like the beginning of one.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import IO, Any
 
 from smolforge.data.readers import Found, Limits, Skipped, decode, is_binary, make_document
 from smolforge.errors import InputError
+
+logging.getLogger("warcio").setLevel(logging.ERROR)  # it remarks on every odd address
 
 CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.-]{2,40})""", re.IGNORECASE)
 HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
