@@ -12,7 +12,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, dataclass_transform
 
 from smolforge.errors import ConfigError
@@ -117,41 +117,43 @@ def _from_mapping(cls: Any, plain: Any, where: str) -> Any:
     return cls(**values)
 
 
-def set_path(value: Any, path: str, text: str) -> Any:
-    """A copy of config `value` with the field at dotted `path` replaced by `text`, type-checked.
+def set_paths(value: T, settings: Sequence[tuple[str, str]]) -> T:
+    """A copy of config `value` with each dotted path replaced by its text, type-checked.
 
-    `set_path(cfg, "phases.0.tokens", "2M")`. Table entries (mixture shares) are addressed by name.
+    `set_paths(cfg, [("phases.0.tokens", "2M")])`. Entries of tables are addressed by name. All settings
+    are made before the config is checked as a whole, so that shares can be changed two at a time.
     """
-    head, _, rest = path.partition(".")
-    return _set(value, type(value), head, rest, text, path)
+    plain = to_plain(value)
+    for path, text in settings:
+        names = path.split(".")
+        kind = _kind_at(value, type(value), names, path)
+        place = plain
+        for name in names[:-1]:
+            place = place[int(name) if isinstance(place, list) else name]
+        last = int(names[-1]) if isinstance(place, list) else names[-1]
+        place[last] = to_plain(from_plain(kind, _parse(kind, text, path), path))
+    return from_plain(type(value), plain)
 
 
-def _set(value: Any, kind: Any, head: str, rest: str, text: str, full: str) -> Any:
+def _kind_at(value: Any, kind: Any, names: Sequence[str], full: str) -> Any:
+    """The declared type of the field at the end of the path; ConfigError where there is none."""
+    if not names:
+        return kind
+    head, rest = names[0], names[1:]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        hints = typing.get_type_hints(type(value))
-        names = [f.name for f in dataclasses.fields(value)]
-        if head not in names:
-            raise unknown_key(full, head, names)
-        new = _descend(getattr(value, head), hints[head], rest, text, full)
-        return dataclasses.replace(value, **{head: new})
+        known = [f.name for f in dataclasses.fields(value)]
+        if head not in known:
+            raise unknown_key(full, head, known)
+        return _kind_at(getattr(value, head), typing.get_type_hints(type(value))[head], rest, full)
     if isinstance(value, tuple | list):
         if not head.isdigit() or int(head) >= len(value):
             raise ConfigError(f"`{full}`: no entry {head}", fix=f"use 0 to {len(value) - 1}")
-        items = list(value)
-        items[int(head)] = _descend(items[int(head)], _item_type(kind), rest, text, full)
-        return type(value)(items)
+        return _kind_at(value[int(head)], _item_type(kind), rest, full)
     if isinstance(value, Mapping):
         if head not in value:
             raise unknown_key(full, head, list(value))
-        return {**value, head: _descend(value[head], _item_type(kind, 1), rest, text, full)}
+        return _kind_at(value[head], _item_type(kind, 1), rest, full)
     raise ConfigError(f"`{full}` goes deeper than the setting it names", fix=f"stop before `.{head}`")
-
-
-def _descend(value: Any, kind: Any, rest: str, text: str, full: str) -> Any:
-    if not rest:
-        return from_plain(kind, _parse(kind, text, full), full)
-    head, _, deeper = rest.partition(".")
-    return _set(value, kind, head, deeper, text, full)
 
 
 def _parse(kind: Any, text: str, where: str) -> Any:

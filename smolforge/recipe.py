@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smolforge.config import from_plain, set_path
+from smolforge.config import from_plain, set_paths
 from smolforge.errors import ConfigError
 from smolforge.store import Store
 
@@ -47,12 +47,14 @@ class Recipe:
             raise ConfigError(
                 f"`{self.name}` has no scale `{scale}`", fix=f"use one of {', '.join(self.scales)}"
             )
-        for setting in settings:
-            path, equals, value = setting.partition("=")
-            if not equals:
-                raise ConfigError(f"`--set {setting}` has no value", fix="write `--set path=value`")
-            cfg = set_path(cfg, path.strip(), value.strip())
-        return cfg
+        return set_paths(cfg, [_setting(text) for text in settings])
+
+
+def _setting(text: str) -> tuple[str, str]:
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"`--set {text}` has no value", fix="write `--set path=value`")
+    return path.strip(), value.strip()
 
 
 def find_recipes() -> dict[str, Path]:

@@ -144,12 +144,14 @@ def _totals(steps: list[Step]) -> Iterator[str]:
     flops = sum(step.cost.flops for step in steps)
     tokens = sum(step.cost.tokens for step in steps)
     if flops:
-        hours = flops / (H100_FLOPS * ASSUMED_MFU) / 3600
-        gpu = f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
-        yield (
-            f"training: {format_count(tokens)} tokens, {flops:.2e} FLOPs; "
-            f"{gpu} H100-hours at {ASSUMED_MFU:.0%} of {H100_FLOPS / 1e12:.0f} TFLOP/s"
-        )
+        yield f"training: {format_count(tokens)} tokens, {flops:.2e} FLOPs{_gpu_hours(flops)}"
     disk = sum(step.cost.disk_bytes for step in steps)
     if disk:
         yield f"disk: about {format_bytes(disk)}"
+
+
+def _gpu_hours(flops: float) -> str:
+    hours = flops / (H100_FLOPS * ASSUMED_MFU) / 3600
+    if hours < 0.1:
+        return ""
+    return f"; {hours:,.1f} H100-hours at {ASSUMED_MFU:.0%} of {H100_FLOPS / 1e12:.0f} TFLOP/s"

@@ -6,6 +6,7 @@ Counts are decimal (K, M, B, T); bytes are binary (KiB, MiB, GiB); durations are
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from smolforge.errors import ConfigError
 
@@ -18,8 +19,7 @@ def parse_count(text: str) -> int:
     if not match:
         raise ConfigError(f"`{text}` is not a count", fix="write a whole number, or one like 500K, 2M, 1.5B")
     number, suffix = match.groups()
-    scale = COUNT_SUFFIX[suffix.lower()]
-    value = float(number.replace("_", "")) * scale if "." in number else int(number.replace("_", "")) * scale
+    value = Decimal(number.replace("_", "")) * COUNT_SUFFIX[suffix.lower()]
     if value != int(value):
         raise ConfigError(f"`{text}` is not a whole number", fix="write a whole number, or one like 500K, 2M")
     return int(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import ChosenMixture, Facts, Scores, Sizing, TokenShards
 from smolforge.config import config
+from smolforge.data.mixture import Mixture
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
 
@@ -43,6 +44,7 @@ class ChooseMixtureConfig:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
+        Mixture(weights=self.base)  # refuses shares that do not add up, before anything is built
         for name in ("floor", "cap", "most_change"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"`{name}` is {getattr(self, name)}", fix="use a share from 0 to 1")
@@ -71,10 +73,8 @@ def choose_mixture(
     Facts   share_<domain>
     Raises  ConfigError for base shares that do not add up to 1 or name a domain that is not there
     """
-    from smolforge.data.mixture import Mixture
     from smolforge.mix.decide import Limits, decide
 
-    Mixture(weights=cfg.base)
     unknown = sorted(set(cfg.base) - set(shards))
     if unknown:
         raise ConfigError(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smolforge.config import canonical_json, config, from_plain, set_path, to_plain
+from smolforge.config import canonical_json, config, from_plain, set_paths, to_plain
 from smolforge.errors import ConfigError
 from smolforge.units import format_count, parse_count
 
@@ -29,6 +29,15 @@ class Whole:
     fast: bool = False
 
 
+@config
+class Shares:
+    shares: dict[str, float] = field(default_factory=lambda: {"web": 0.5, "code": 0.5})
+
+    def __post_init__(self) -> None:
+        if sum(self.shares.values()) != 1:
+            raise ConfigError("they do not add up")
+
+
 def test_plain_form_and_back_is_the_same_config() -> None:
     whole = Whole(seed=7, note="1e-4", phases=(Phase(name="x", tokens=3, rate=0.5),))
     assert from_plain(Whole, to_plain(whole)) == whole
@@ -46,7 +55,7 @@ def test_plain_form_and_back_is_the_same_config() -> None:
     ],
 )
 def test_set_changes_one_field(path, text, read) -> None:
-    assert read(set_path(Whole(), path, text))
+    assert read(set_paths(Whole(), [(path, text)]))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +73,7 @@ def test_set_changes_one_field(path, text, read) -> None:
 )
 def test_bad_settings_are_refused_and_named(path, text, named) -> None:
     with pytest.raises(ConfigError) as caught:
-        set_path(Whole(), path, text)
+        set_paths(Whole(), [(path, text)])
     assert named in str(caught.value)
 
 
