@@ -1,303 +1,61 @@
-"""The data stages: sources in, held-out texts, curated corpora, chats and token shards out."""
+"""The door of `data`: held-out texts, curation and token shards here; sources and chats beside it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from smolforge.artifacts import (
     ChatData,
     Corpus,
     EvalTexts,
     Facts,
-    PreferenceData,
     QualityModel,
     RawDocs,
     Tokenizer,
     TokenShards,
 )
 from smolforge.config import config
+from smolforge.data.chat_stages import (
+    ConversationsConfig,
+    JoinConfig,
+    hub_chats,
+    hub_preferences,
+    join_chats,
+    join_pairs,
+    make_conversations,
+    own_chats,
+    own_preferences,
+)
+from smolforge.data.source_stages import (
+    Domain,
+    FolderConfig,
+    HubConfig,
+    PydocConfig,
+    StdlibConfig,
+    SyntheticConfig,
+    hub_documents,
+    own_folder,
+    pydoc_pages,
+    read_folder,
+    stdlib_code,
+    synthetic_documents,
+    watched_folder,
+)
 from smolforge.errors import ConfigError, InputError
-from smolforge.stage import Cost, Job, stage
+from smolforge.stage import Job, stage
 
-Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises"]
-SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises")
+__all__ = [
+    "ChatCorpusConfig", "ConversationsConfig", "CurateConfig", "FolderConfig", "HoldOutConfig", "HubConfig",
+    "JoinConfig", "PydocConfig", "QualityConfig", "StdlibConfig", "SyntheticConfig", "TokenizeConfig",
+    "chat_corpus", "curate", "hold_out", "hub_chats", "hub_documents", "hub_preferences", "join_chats",
+    "join_pairs", "make_conversations", "own_benchmarks", "own_chats", "own_folder", "own_preferences",
+    "pydoc_pages", "stdlib_code", "synthetic_documents", "tokenize", "train_quality", "watched_folder",
+]  # fmt: skip
+
 SYNTHETIC_SKILLS = ("knowledge", "mathematics", "code")
 CHAT_SKILLS = ("instructions", "rewriting", "summarising", "tools")
-
-
-# --- sources ---------------------------------------------------------------------------------------------
-
-
-@config
-class PydocConfig:
-    """Pages that `pydoc` renders for the standard library and a few installed packages."""
-
-    max_bytes: int = 13_000_000
-    packages: tuple[str, ...] = ("click", "jinja2", "starlette", "networkx")
-
-
-@stage(makes=RawDocs, version=1)
-def pydoc_pages(cfg: PydocConfig, job: Job) -> Facts:
-    """Real HTML pages without a network: Python's own documentation.
-
-    Writes  documents-*.parquet
-    Facts   documents, bytes
-    """
-    from smolforge.data import sources
-    from smolforge.data.documents import write_documents
-
-    pages = sources.pydoc_pages(max_bytes=cfg.max_bytes, packages=cfg.packages, processes=job.threads)
-    return write_documents(job.out, job.log.watch(pages, None, "pages", "rendering documentation"))
-
-
-@config
-class StdlibConfig:
-    """Source files of Python's standard library; chosen by a hash of their names beyond `max_bytes`."""
-
-    max_bytes: int = 8_000_000
-    max_file_bytes: int = 120_000
-
-
-@stage(makes=RawDocs, version=1)
-def stdlib_code(cfg: StdlibConfig, job: Job) -> Facts:
-    """Python source files without a network: the standard library's.
-
-    Writes  documents-*.parquet
-    Facts   documents, bytes
-    """
-    from smolforge.data import sources
-    from smolforge.data.documents import write_documents
-
-    files = sources.stdlib_files(max_bytes=cfg.max_bytes, max_file_bytes=cfg.max_file_bytes)
-    return write_documents(job.out, job.log.watch(files, None, "files"))
-
-
-@config
-class SyntheticConfig:
-    """Text from our generators. `domain`: textbooks, stories, mathematics or code_exercises."""
-
-    domain: str
-    bytes: int = 4_000_000
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.domain not in SYNTHETIC:
-            raise ConfigError(f"`domain` is {self.domain!r}", fix=f"use one of {', '.join(SYNTHETIC)}")
-        if self.bytes < 1:
-            raise ConfigError(f"`bytes` is {self.bytes}", fix="give at least 1")
-
-
-@stage(makes=RawDocs, version=1)
-def synthetic_documents(cfg: SyntheticConfig, job: Job) -> Facts:
-    """Documents written by our generators, in the manner of Cosmopedia and FineMath.
-
-    Writes  documents-*.parquet
-    Facts   documents, bytes
-    """
-    from smolforge.data import synthetic
-    from smolforge.data.documents import write_documents
-
-    generate = getattr(synthetic, cfg.domain)
-    return write_documents(job.out, _up_to(generate(cfg.seed, cfg.bytes), cfg.bytes, job))
-
-
-def _up_to(documents: Iterator[Any], limit_bytes: int, job: Job) -> Iterator[Any]:
-    total = 0
-    for document in documents:
-        if total >= limit_bytes:
-            return
-        total += len(document.text.encode())
-        job.log.progress(total, limit_bytes, "bytes", "writing")
-        yield document
-
-
-@config
-class FolderConfig:
-    """The user's own folder.
-
-    path    where it is
-    digest  `sources.folder_digest(path)`, so that changed files are noticed
-    """
-
-    path: str
-    digest: str = ""
-
-
-def watched_folder(path: str) -> FolderConfig:
-    """The config of a folder as it is now: its digest notices changed files. For recipes.
-
-    Raises InputError for a missing folder.
-    """
-    from smolforge.data.sources import folder_digest
-
-    return FolderConfig(path=path, digest=folder_digest(Path(path).expanduser()))
-
-
-@stage(makes=RawDocs, version=1)
-def own_folder(cfg: FolderConfig, job: Job) -> Facts:
-    """The documents of the user's folder, each with its domain.
-
-    Writes  documents-*.parquet (the domain stands in `meta`), skipped.jsonl (where, reason)
-    Facts   documents, bytes, documents_<domain>, bytes_<domain>, conversations, pairs, skipped_<reason>
-    Raises  InputError for a missing or empty folder, or one without anything to read
-    """
-    from smolforge.data.documents import RAW_SCHEMA, Document, ParquetWriter, raw_row
-    from smolforge.data.readers import Chat, Pair, Skipped
-
-    facts: dict[str, int] = {"documents": 0, "bytes": 0, "conversations": 0, "pairs": 0}
-    with (
-        (job.out / "skipped.jsonl").open("w", encoding="utf-8") as skips,
-        ParquetWriter(job.out, "documents", RAW_SCHEMA) as out,
-    ):
-        for found in job.log.watch(_folder(cfg), None, "records", "reading"):
-            if isinstance(found, Document):
-                out.add(raw_row(found))
-                size_bytes = len(found.text.encode("utf-8", "replace"))
-                _count(facts, {"documents": 1, "bytes": size_bytes})
-                _count(facts, {f"documents_{found.domain}": 1, f"bytes_{found.domain}": size_bytes})
-            elif isinstance(found, Skipped):
-                _count(facts, {f"skipped_{found.reason.replace(' ', '_')}": 1})
-                skips.write(json.dumps({"where": found.where, "reason": found.reason}) + "\n")
-            else:
-                assert isinstance(found, Chat | Pair)
-                _count(facts, {"conversations" if isinstance(found, Chat) else "pairs": 1})
-    if not facts["documents"] + facts["conversations"]:
-        raise InputError(
-            "the folder holds nothing that can be read", where=cfg.path, fix="add text, pages, code or chats"
-        )
-    return dict(sorted(facts.items()))
-
-
-def _count(facts: dict[str, int], more: Mapping[str, int]) -> None:
-    for name, value in more.items():
-        facts[name] = facts.get(name, 0) + value
-
-
-def _folder(cfg: FolderConfig, benchmarks: bool = False) -> Iterator[Any]:
-    from smolforge.data import sources
-
-    return sources.folder_found(Path(cfg.path).expanduser(), benchmarks=benchmarks)
-
-
-# --- conversations and preferences -----------------------------------------------------------------------
-
-
-@stage(makes=ChatData, version=1)
-def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
-    """The conversations of the user's folder, without those that repeat evaluation items.
-
-    Writes  conversations.jsonl
-    Facts   conversations, turns, contaminated
-    """
-    from smolforge.data.readers import Chat
-
-    rows = (found.row for found in _folder(cfg) if isinstance(found, Chat))
-    return _write_chats(job, rows, held_out)
-
-
-@stage(makes=PreferenceData, version=1)
-def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
-    """The preference pairs of the user's folder.
-
-    Writes  pairs.jsonl
-    Facts   pairs
-    """
-    from smolforge.data.documents import write_jsonl
-    from smolforge.data.readers import Pair
-
-    rows = (found.row for found in _folder(cfg) if isinstance(found, Pair))
-    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs"))}
-
-
-@config
-class JoinConfig:
-    """What is put together has no settings of its own."""
-
-
-@stage(makes=ChatData, version=1)
-def join_chats(cfg: JoinConfig, job: Job, *, parts: Mapping[str, ChatData]) -> Facts:
-    """Several sets of conversations as one, in the order of their names.
-
-    Writes  conversations.jsonl
-    Facts   conversations, conversations_<part>
-    """
-    facts = {
-        f"conversations_{name}": _append(part.path / "conversations.jsonl", job.out / "conversations.jsonl")
-        for name, part in parts.items()
-    }
-    return {"conversations": sum(facts.values()), **facts}
-
-
-@stage(makes=PreferenceData, version=1)
-def join_pairs(cfg: JoinConfig, job: Job, *, parts: Mapping[str, PreferenceData]) -> Facts:
-    """Several sets of preference pairs as one, in the order of their names.
-
-    Writes  pairs.jsonl
-    Facts   pairs, pairs_<part>
-    """
-    facts = {
-        f"pairs_{name}": _append(part.path / "pairs.jsonl", job.out / "pairs.jsonl")
-        for name, part in parts.items()
-    }
-    return {"pairs": sum(facts.values()), **facts}
-
-
-def _append(source: Path, target: Path) -> int:
-    """Copy lines of one file to the end of another; how many."""
-    count = 0
-    with source.open("rb") as lines, target.open("ab") as out:
-        for line in lines:
-            out.write(line)
-            count += 1
-    return count
-
-
-@config
-class ConversationsConfig:
-    """Conversations from our generators; `shares` gives each skill's share, nothing the usual one."""
-
-    count: int = 12_000
-    seed: int = 1
-    shares: Mapping[str, float] | None = None
-
-
-@stage(makes=ChatData, version=1)
-def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
-    """SmolTalk in miniature.
-
-    Writes  conversations.jsonl
-    Facts   conversations, turns, contaminated
-    """
-    from smolforge.data import conversations
-
-    rows = conversations.conversations(cfg.seed, cfg.count, cfg.shares or conversations.DEFAULT_SHARES)
-    return _write_chats(job, job.log.watch(rows, cfg.count, "conversations"), held_out)
-
-
-def _write_chats(job: Job, rows: Any, held_out: EvalTexts | None) -> Facts:
-    from smolforge.data import curate as engine
-    from smolforge.data import decontaminate
-    from smolforge.data.documents import write_jsonl
-
-    banned = None
-    if held_out is not None:
-        banned = engine.banned_from(held_out.path, ngram=13, item_share=0.5, text_share=0.5)
-    facts = {"turns": 0, "contaminated": 0}
-
-    def clean() -> Iterator[Mapping[str, Any]]:
-        for row in rows:
-            said = "\n".join(str(m.get("content") or "") for m in row["messages"])
-            if banned is not None and not decontaminate.check(said, banned).keep:
-                facts["contaminated"] += 1
-                continue
-            facts["turns"] += len(row["messages"])
-            yield row
-
-    count = write_jsonl(job.out / "conversations.jsonl", clean())
-    return {"conversations": count, **facts}
 
 
 # --- evaluation texts ------------------------------------------------------------------------------------
@@ -377,7 +135,7 @@ def own_benchmarks(cfg: FolderConfig, job: Job, *, more: EvalTexts | None = None
 
     for path in sorted(more.path.glob("*-*.jsonl")) if more is not None else ():
         shutil.copyfile(path, job.out / path.name)
-    count = engine.write_benchmarks(job.out, _folder(cfg, benchmarks=True))
+    count = engine.write_benchmarks(job.out, read_folder(cfg, benchmarks=True))
     before = int(more.facts.get("texts", 0)) if more is not None else 0
     items = int(more.facts.get("items", 0)) if more is not None else 0
     return {"items": items, "texts": before + count, "benchmark_questions": count}
@@ -571,83 +329,3 @@ def tokenize(cfg: TokenizeConfig, job: Job, *, corpus: Corpus, tokenizer: Tokeni
         allow_special=cfg.special,
         tick=lambda tokens: job.log.progress(tokens, max(total, tokens), "tokens"),
     )
-
-
-# --- hub ------------------------------------------------------------------------------------------------
-
-
-@config
-class HubConfig:
-    """A data set on a hub, pinned.
-
-    repo        owner/name
-    revision    commit or tag; `main` moves, so a release should name a commit
-    pattern     which of its files, as in a shell
-    domain      slice of the mixture it belongs to; sets which rules curate it
-    text_field  where the text stands (documents only)
-    limit_bytes how much text is taken
-    """
-
-    repo: str
-    domain: Domain = "web"
-    revision: str = "main"
-    pattern: str = "*.parquet"
-    text_field: str = "text"
-    url_field: str = "url"
-    limit_bytes: int = 10**9
-
-
-def _hub_cost(cfg: HubConfig) -> Cost:
-    return Cost(disk_bytes=cfg.limit_bytes // 2)  # Parquet holds text in about half its size
-
-
-@stage(makes=RawDocs, version=1, cost=_hub_cost)
-def hub_documents(cfg: HubConfig, job: Job) -> Facts:
-    """Documents of a data set on a hub.
-
-    Writes  documents-*.parquet
-    Facts   documents, bytes
-    Raises  InputError where the hub, the data set or its files cannot be had
-    """
-    from smolforge.data import hub
-    from smolforge.data.documents import write_documents
-
-    found = hub.hub_documents(
-        cfg.repo,
-        revision=cfg.revision,
-        pattern=cfg.pattern,
-        text_field=cfg.text_field,
-        kind="code" if cfg.domain == "code" else "text",
-        url_field=cfg.url_field,
-        limit_bytes=cfg.limit_bytes,
-    )
-    return write_documents(job.out, job.log.watch(found, None, "documents", cfg.repo))
-
-
-@stage(makes=ChatData, version=1)
-def hub_chats(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
-    """Conversations of a data set on a hub (rows with `messages`), without what repeats evaluation items.
-
-    Writes  conversations.jsonl
-    Facts   conversations, turns, contaminated
-    """
-    from smolforge.data import hub
-
-    rows = hub.hub_conversations(
-        cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes
-    )
-    return _write_chats(job, job.log.watch(rows, None, "conversations", cfg.repo), held_out)
-
-
-@stage(makes=PreferenceData, version=1)
-def hub_preferences(cfg: HubConfig, job: Job) -> Facts:
-    """Preference pairs of a data set on a hub (rows with `chosen` and `rejected` messages).
-
-    Writes  pairs.jsonl
-    Facts   pairs
-    """
-    from smolforge.data import hub
-    from smolforge.data.documents import write_jsonl
-
-    rows = hub.hub_pairs(cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes)
-    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs", cfg.repo))}

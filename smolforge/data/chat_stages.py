@@ -1,0 +1,156 @@
+"""Stages that make conversations and preference pairs: generated, from a folder, from a hub, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from smolforge.artifacts import ChatData, EvalTexts, Facts, PreferenceData
+from smolforge.config import config
+from smolforge.data.source_stages import FolderConfig, HubConfig, read_folder
+from smolforge.stage import Job, stage
+
+
+@stage(makes=ChatData, version=1)
+def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
+    """The conversations of the user's folder, without those that repeat evaluation items.
+
+    Writes  conversations.jsonl
+    Facts   conversations, turns, contaminated
+    """
+    from smolforge.data.readers import Chat
+
+    rows = (found.row for found in read_folder(cfg) if isinstance(found, Chat))
+    return _write_chats(job, rows, held_out)
+
+
+@stage(makes=PreferenceData, version=1)
+def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
+    """The preference pairs of the user's folder.
+
+    Writes  pairs.jsonl
+    Facts   pairs
+    """
+    from smolforge.data.documents import write_jsonl
+    from smolforge.data.readers import Pair
+
+    rows = (found.row for found in read_folder(cfg) if isinstance(found, Pair))
+    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs"))}
+
+
+@config
+class JoinConfig:
+    """What is put together has no settings of its own."""
+
+
+@stage(makes=ChatData, version=1)
+def join_chats(cfg: JoinConfig, job: Job, *, parts: Mapping[str, ChatData]) -> Facts:
+    """Several sets of conversations as one, in the order of their names.
+
+    Writes  conversations.jsonl
+    Facts   conversations, conversations_<part>
+    """
+    facts = {
+        f"conversations_{name}": _append(part.path / "conversations.jsonl", job.out / "conversations.jsonl")
+        for name, part in parts.items()
+    }
+    return {"conversations": sum(facts.values()), **facts}
+
+
+@stage(makes=PreferenceData, version=1)
+def join_pairs(cfg: JoinConfig, job: Job, *, parts: Mapping[str, PreferenceData]) -> Facts:
+    """Several sets of preference pairs as one, in the order of their names.
+
+    Writes  pairs.jsonl
+    Facts   pairs, pairs_<part>
+    """
+    facts = {
+        f"pairs_{name}": _append(part.path / "pairs.jsonl", job.out / "pairs.jsonl")
+        for name, part in parts.items()
+    }
+    return {"pairs": sum(facts.values()), **facts}
+
+
+def _append(source: Path, target: Path) -> int:
+    """Copy lines of one file to the end of another; how many."""
+    count = 0
+    with source.open("rb") as lines, target.open("ab") as out:
+        for line in lines:
+            out.write(line)
+            count += 1
+    return count
+
+
+@config
+class ConversationsConfig:
+    """Conversations from our generators; `shares` gives each skill's share, nothing the usual one."""
+
+    count: int = 12_000
+    seed: int = 1
+    shares: Mapping[str, float] | None = None
+
+
+@stage(makes=ChatData, version=1)
+def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
+    """SmolTalk in miniature.
+
+    Writes  conversations.jsonl
+    Facts   conversations, turns, contaminated
+    """
+    from smolforge.data import conversations
+
+    rows = conversations.conversations(cfg.seed, cfg.count, cfg.shares or conversations.DEFAULT_SHARES)
+    return _write_chats(job, job.log.watch(rows, cfg.count, "conversations"), held_out)
+
+
+def _write_chats(job: Job, rows: Any, held_out: EvalTexts | None) -> Facts:
+    from smolforge.data import curate as engine
+    from smolforge.data import decontaminate
+    from smolforge.data.documents import write_jsonl
+
+    banned = None
+    if held_out is not None:
+        banned = engine.banned_from(held_out.path, ngram=13, item_share=0.5, text_share=0.5)
+    facts = {"turns": 0, "contaminated": 0}
+
+    def clean() -> Iterator[Mapping[str, Any]]:
+        for row in rows:
+            said = "\n".join(str(m.get("content") or "") for m in row["messages"])
+            if banned is not None and not decontaminate.check(said, banned).keep:
+                facts["contaminated"] += 1
+                continue
+            facts["turns"] += len(row["messages"])
+            yield row
+
+    count = write_jsonl(job.out / "conversations.jsonl", clean())
+    return {"conversations": count, **facts}
+
+
+@stage(makes=ChatData, version=1)
+def hub_chats(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
+    """Conversations of a data set on a hub (rows with `messages`), without what repeats evaluation items.
+
+    Writes  conversations.jsonl
+    Facts   conversations, turns, contaminated
+    """
+    from smolforge.data import hub
+
+    rows = hub.hub_conversations(
+        cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes
+    )
+    return _write_chats(job, job.log.watch(rows, None, "conversations", cfg.repo), held_out)
+
+
+@stage(makes=PreferenceData, version=1)
+def hub_preferences(cfg: HubConfig, job: Job) -> Facts:
+    """Preference pairs of a data set on a hub (rows with `chosen` and `rejected` messages).
+
+    Writes  pairs.jsonl
+    Facts   pairs
+    """
+    from smolforge.data import hub
+    from smolforge.data.documents import write_jsonl
+
+    rows = hub.hub_pairs(cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes)
+    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs", cfg.repo))}

@@ -1,0 +1,216 @@
+"""Stages that bring raw documents in: what Python brings along, our generators, a folder, a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from smolforge.artifacts import Facts, RawDocs
+from smolforge.config import config
+from smolforge.errors import ConfigError, InputError
+from smolforge.stage import Cost, Job, stage
+
+Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises"]
+SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises")
+
+
+@config
+class PydocConfig:
+    """Pages that `pydoc` renders for the standard library and a few installed packages."""
+
+    max_bytes: int = 13_000_000
+    packages: tuple[str, ...] = ("click", "jinja2", "starlette", "networkx")
+
+
+@stage(makes=RawDocs, version=1)
+def pydoc_pages(cfg: PydocConfig, job: Job) -> Facts:
+    """Real HTML pages without a network: Python's own documentation.
+
+    Writes  documents-*.parquet
+    Facts   documents, bytes
+    """
+    from smolforge.data import sources
+    from smolforge.data.documents import write_documents
+
+    pages = sources.pydoc_pages(max_bytes=cfg.max_bytes, packages=cfg.packages, processes=job.threads)
+    return write_documents(job.out, job.log.watch(pages, None, "pages", "rendering documentation"))
+
+
+@config
+class StdlibConfig:
+    """Source files of Python's standard library; chosen by a hash of their names beyond `max_bytes`."""
+
+    max_bytes: int = 8_000_000
+    max_file_bytes: int = 120_000
+
+
+@stage(makes=RawDocs, version=1)
+def stdlib_code(cfg: StdlibConfig, job: Job) -> Facts:
+    """Python source files without a network: the standard library's.
+
+    Writes  documents-*.parquet
+    Facts   documents, bytes
+    """
+    from smolforge.data import sources
+    from smolforge.data.documents import write_documents
+
+    files = sources.stdlib_files(max_bytes=cfg.max_bytes, max_file_bytes=cfg.max_file_bytes)
+    return write_documents(job.out, job.log.watch(files, None, "files"))
+
+
+@config
+class SyntheticConfig:
+    """Text from our generators. `domain`: textbooks, stories, mathematics or code_exercises."""
+
+    domain: str
+    bytes: int = 4_000_000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.domain not in SYNTHETIC:
+            raise ConfigError(f"`domain` is {self.domain!r}", fix=f"use one of {', '.join(SYNTHETIC)}")
+        if self.bytes < 1:
+            raise ConfigError(f"`bytes` is {self.bytes}", fix="give at least 1")
+
+
+@stage(makes=RawDocs, version=1)
+def synthetic_documents(cfg: SyntheticConfig, job: Job) -> Facts:
+    """Documents written by our generators, in the manner of Cosmopedia and FineMath.
+
+    Writes  documents-*.parquet
+    Facts   documents, bytes
+    """
+    from smolforge.data import synthetic
+    from smolforge.data.documents import write_documents
+
+    generate = getattr(synthetic, cfg.domain)
+    return write_documents(job.out, _up_to(generate(cfg.seed, cfg.bytes), cfg.bytes, job))
+
+
+def _up_to(documents: Iterator[Any], limit_bytes: int, job: Job) -> Iterator[Any]:
+    total = 0
+    for document in documents:
+        if total >= limit_bytes:
+            return
+        total += len(document.text.encode())
+        job.log.progress(total, limit_bytes, "bytes", "writing")
+        yield document
+
+
+@config
+class FolderConfig:
+    """The user's own folder.
+
+    path    where it is
+    digest  `sources.folder_digest(path)`, so that changed files are noticed
+    """
+
+    path: str
+    digest: str = ""
+
+
+def watched_folder(path: str) -> FolderConfig:
+    """The config of a folder as it is now: its digest notices changed files. For recipes.
+
+    Raises InputError for a missing folder.
+    """
+    from smolforge.data.sources import folder_digest
+
+    return FolderConfig(path=path, digest=folder_digest(Path(path).expanduser()))
+
+
+@stage(makes=RawDocs, version=1)
+def own_folder(cfg: FolderConfig, job: Job) -> Facts:
+    """The documents of the user's folder, each with its domain.
+
+    Writes  documents-*.parquet (the domain stands in `meta`), skipped.jsonl (where, reason)
+    Facts   documents, bytes, documents_<domain>, bytes_<domain>, conversations, pairs, skipped_<reason>
+    Raises  InputError for a missing or empty folder, or one without anything to read
+    """
+    from smolforge.data.documents import RAW_SCHEMA, Document, ParquetWriter, raw_row
+    from smolforge.data.readers import Chat, Pair, Skipped
+
+    facts: dict[str, int] = {"documents": 0, "bytes": 0, "conversations": 0, "pairs": 0}
+    with (
+        (job.out / "skipped.jsonl").open("w", encoding="utf-8") as skips,
+        ParquetWriter(job.out, "documents", RAW_SCHEMA) as out,
+    ):
+        for found in job.log.watch(read_folder(cfg), None, "records", "reading"):
+            if isinstance(found, Document):
+                out.add(raw_row(found))
+                size_bytes = len(found.text.encode("utf-8", "replace"))
+                _count(facts, {"documents": 1, "bytes": size_bytes})
+                _count(facts, {f"documents_{found.domain}": 1, f"bytes_{found.domain}": size_bytes})
+            elif isinstance(found, Skipped):
+                _count(facts, {f"skipped_{found.reason.replace(' ', '_')}": 1})
+                skips.write(json.dumps({"where": found.where, "reason": found.reason}) + "\n")
+            else:
+                assert isinstance(found, Chat | Pair)
+                _count(facts, {"conversations" if isinstance(found, Chat) else "pairs": 1})
+    if not facts["documents"] + facts["conversations"]:
+        raise InputError(
+            "the folder holds nothing that can be read", where=cfg.path, fix="add text, pages, code or chats"
+        )
+    return dict(sorted(facts.items()))
+
+
+def _count(facts: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, value in more.items():
+        facts[name] = facts.get(name, 0) + value
+
+
+def read_folder(cfg: FolderConfig, benchmarks: bool = False) -> Iterator[Any]:
+    """What the folder holds, record by record; with `benchmarks`, only the questions of benchmark files."""
+    from smolforge.data import sources
+
+    return sources.folder_found(Path(cfg.path).expanduser(), benchmarks=benchmarks)
+
+
+@config
+class HubConfig:
+    """A data set on a hub, pinned.
+
+    repo        owner/name
+    revision    commit or tag; `main` moves, so a release should name a commit
+    pattern     which of its files, as in a shell
+    domain      slice of the mixture it belongs to; sets which rules curate it
+    text_field  where the text stands (documents only)
+    limit_bytes how much text is taken
+    """
+
+    repo: str
+    domain: Domain = "web"
+    revision: str = "main"
+    pattern: str = "*.parquet"
+    text_field: str = "text"
+    url_field: str = "url"
+    limit_bytes: int = 10**9
+
+
+def _hub_cost(cfg: HubConfig) -> Cost:
+    return Cost(disk_bytes=cfg.limit_bytes // 2)  # Parquet holds text in about half its size
+
+
+@stage(makes=RawDocs, version=1, cost=_hub_cost)
+def hub_documents(cfg: HubConfig, job: Job) -> Facts:
+    """Documents of a data set on a hub.
+
+    Writes  documents-*.parquet
+    Facts   documents, bytes
+    Raises  InputError where the hub, the data set or its files cannot be had
+    """
+    from smolforge.data import hub
+    from smolforge.data.documents import write_documents
+
+    found = hub.hub_documents(
+        cfg.repo,
+        revision=cfg.revision,
+        pattern=cfg.pattern,
+        text_field=cfg.text_field,
+        kind="code" if cfg.domain == "code" else "text",
+        url_field=cfg.url_field,
+        limit_bytes=cfg.limit_bytes,
+    )
+    return write_documents(job.out, job.log.watch(found, None, "documents", cfg.repo))
