@@ -122,8 +122,17 @@ def between(ends: list[float]) -> list[float]:
 def peer_model(config: ModelConfig) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    names += ("num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps")
+    names = [
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "max_position_embeddings",
+        "rms_norm_eps",
+    ]
     settings = {name: getattr(config, name) for name in names}
     return LlamaForCausalLM(LlamaConfig(**settings, tie_word_embeddings=True, use_cache=False))
 
@@ -282,7 +291,7 @@ def summary(results: dict[str, dict[str, Any]], given: argparse.Namespace) -> di
 
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parse.add_argument("--quick", action="store_true", help="three small sizes, two rounds")
+    parse.add_argument("--quick", action="store_true", help="three small sizes, one round")
     parse.add_argument("--sizes", default="1m,3m,5m,15m,50m,135m")
     parse.add_argument("--steps", type=int, default=8)
     parse.add_argument("--rounds", type=int, default=3)
@@ -293,7 +302,7 @@ def main() -> None:
     if given.clock == "cpu":
         given.threads = 1
     if given.quick:
-        given.sizes, given.rounds = "1m,3m,5m", 2
+        given.sizes, given.rounds, given.steps = "1m,3m,5m", 1, 6
     if given.work:
         global clock
         clock = CLOCKS[given.clock]

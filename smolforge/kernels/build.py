@@ -87,11 +87,27 @@ def _build() -> Built:
     for part in (*FLAGS, version, march, openmp, _processor(), *((folder / s).read_text() for s in SOURCES)):
         digest.update(part.encode() + b"\0")
     ready = _cache_folder() / f"kernels-{digest.hexdigest()[:16]}.so"
-    if not ready.exists():
+    if not _is_whole(ready):
         with tempfile.TemporaryDirectory(dir=ready.parent) as scratch:
-            made = _compile_somehow(compiler, march, openmp, folder, Path(scratch))
-            made.replace(ready)
+            _publish(_compile_somehow(compiler, march, openmp, folder, Path(scratch)), ready)
     return Built(_declare(ctypes.CDLL(str(ready))), "", version, f"-march={march}")
+
+
+def _publish(made: Path, ready: Path) -> None:
+    """Put a library and its digest in place, each by one rename."""
+    digest = made.with_suffix(".sha256")
+    digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest(), encoding="utf-8")
+    made.replace(ready)
+    digest.replace(ready.with_suffix(".sha256"))
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether an earlier process left the library undamaged: one cut short by a crash would kill this one."""
+    try:
+        wanted = file.with_suffix(".sha256").read_text(encoding="utf-8")
+        return hashlib.sha256(file.read_bytes()).hexdigest() == wanted
+    except OSError:
+        return False
 
 
 def _compiler() -> str:

@@ -16,8 +16,6 @@ from torch.autograd.function import once_differentiable
 from smolforge.errors import InputError
 from smolforge.kernels.build import AttentionCall, built
 
-LOGIT_BYTES = 8 << 20
-"""Logits alive at a time: inside the second-level or last-level cache of the CPUs we met; chosen, untested."""
 NORM_BLOCKS = 64
 SUM_BLOCK = 16384
 _SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -33,11 +31,13 @@ def serves(tensor: Tensor) -> bool:
     )
 
 
-def _call(name: str, dtype: torch.dtype, *arguments: Any) -> int:
+def run_kernel(name: str, dtype: torch.dtype, *arguments: Any) -> int:
+    """Run the C function of that name for `dtype`; gives what it returns."""
     return int(getattr(built().library, f"{name}_{_SUFFIX[dtype]}")(*arguments))
 
 
-def _at(tensor: Tensor | None) -> int | None:
+def address(tensor: Tensor | None) -> int | None:
+    """Where the numbers lie, for C; None is NULL."""
     return None if tensor is None else tensor.data_ptr()
 
 
@@ -55,9 +55,9 @@ class _RmsNorm(Function):
         out, rows = torch.empty_like(x), _rows(x)
         total = x if residual is None else torch.empty_like(x)
         inverse = torch.empty(rows)
-        _call(
-            "rms_norm", x.dtype, _at(x), _at(residual), _at(weight), eps, rows, x.shape[-1], _at(total), _at(out),
-            _at(inverse), torch.get_num_threads(),
+        run_kernel(
+            "rms_norm", x.dtype, address(x), address(residual), address(weight), eps, rows, x.shape[-1], address(total), address(out),
+            address(inverse), torch.get_num_threads(),
         )  # fmt: skip
         ctx.save_for_backward(total, weight, inverse)
         ctx.added = residual is not None
@@ -76,9 +76,9 @@ class _RmsNorm(Function):
         dtotal = dtotal.contiguous() if ctx.added and dtotal is not None else None
         width = total.shape[-1]
         dx, dweight, blocks = torch.empty_like(total), torch.empty(width), torch.empty(NORM_BLOCKS, width)
-        _call(
-            "rms_norm_backward", total.dtype, _at(total), _at(weight), _at(inverse), _at(dout), _at(dtotal),
-            _rows(total), width, _at(dx), _at(blocks), _at(dweight), torch.get_num_threads(),
+        run_kernel(
+            "rms_norm_backward", total.dtype, address(total), address(weight), address(inverse), address(dout), address(dtotal),
+            _rows(total), width, address(dx), address(blocks), address(dweight), torch.get_num_threads(),
         )  # fmt: skip
         return dx, dx if ctx.added else None, dweight, None
 
@@ -98,7 +98,15 @@ class _Swiglu(Function):
     def forward(ctx: Any, gate_up: Tensor) -> Tensor:
         width = gate_up.shape[-1] // 2
         out = gate_up.new_empty(*gate_up.shape[:-1], width)
-        _call("swiglu", gate_up.dtype, _at(gate_up), _rows(gate_up), width, _at(out), torch.get_num_threads())
+        run_kernel(
+            "swiglu",
+            gate_up.dtype,
+            address(gate_up),
+            _rows(gate_up),
+            width,
+            address(out),
+            torch.get_num_threads(),
+        )
         ctx.save_for_backward(gate_up)
         return out
 
@@ -107,9 +115,9 @@ class _Swiglu(Function):
     def backward(ctx: Any, dout: Tensor) -> Tensor:
         (gate_up,) = ctx.saved_tensors
         dout, dgate_up = dout.contiguous(), torch.empty_like(gate_up)
-        _call(
-            "swiglu_backward", gate_up.dtype, _at(gate_up), _at(dout), _rows(gate_up), dout.shape[-1],
-            _at(dgate_up), torch.get_num_threads(),
+        run_kernel(
+            "swiglu_backward", gate_up.dtype, address(gate_up), address(dout), _rows(gate_up), dout.shape[-1],
+            address(dgate_up), torch.get_num_threads(),
         )  # fmt: skip
         return dgate_up
 
@@ -170,8 +178,8 @@ class _Embedding(Function):
     def backward(ctx: Any, dout: Tensor) -> tuple[None, Tensor, None]:
         (tokens,) = ctx.saved_tensors
         dout, dweight = dout.contiguous(), torch.zeros(ctx.shape)
-        _call(
-            "embedding_backward", dout.dtype, _at(tokens), _at(dout), tokens.numel(), ctx.shape[1], _at(dweight),
+        run_kernel(
+            "embedding_backward", dout.dtype, address(tokens), address(dout), tokens.numel(), ctx.shape[1], address(dweight),
             torch.get_num_threads(),
         )  # fmt: skip
         return None, dweight, None
@@ -197,8 +205,8 @@ def _attention_call(q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None,
     cos, sin, positions, starts = extra
     call = AttentionCall(
         batch=q.shape[0], length=q.shape[1], heads=q.shape[2], kv_heads=k.shape[2], width=q.shape[3],
-        q=_at(q), k=_at(k), v=_at(v), cosines=_at(cos), sines=_at(sin), positions=_at(positions),
-        starts=_at(starts), threads=torch.get_num_threads(),
+        q=address(q), k=address(k), v=address(v), cosines=address(cos), sines=address(sin), positions=address(positions),
+        starts=address(starts), threads=torch.get_num_threads(),
     )  # fmt: skip
     for name, x in (("q", q), ("k", k), ("v", v)):
         between_sequences, between_positions = _strides(x)
@@ -211,8 +219,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, extra: tuple[Tensor | None, ...]) -
     batch, length, heads, _ = q.shape
     out, lse = q.new_empty(q.shape), torch.empty(batch, heads, length)
     call = _attention_call(q, k, v, extra)
-    call.out, call.lse = _at(out), _at(lse)
-    _enough_memory(_call("attention", q.dtype, ctypes.addressof(call)))
+    call.out, call.lse = address(out), address(lse)
+    _enough_memory(run_kernel("attention", q.dtype, ctypes.addressof(call)))
     return out, lse
 
 
@@ -221,9 +229,9 @@ def _attend_backward(
 ) -> None:
     q, k, v, out, lse = saved
     call = _attention_call(q, k, v, extra)
-    call.out, call.lse, call.dout = _at(out), _at(lse), _at(dout)
-    call.dq, call.dk, call.dv = (_at(x) for x in grads)
-    _enough_memory(_call("attention_backward", q.dtype, ctypes.addressof(call)))
+    call.out, call.lse, call.dout = address(out), address(lse), address(dout)
+    call.dq, call.dk, call.dv = (address(x) for x in grads)
+    _enough_memory(run_kernel("attention_backward", q.dtype, ctypes.addressof(call)))
 
 
 def _enough_memory(failed: int) -> None:
@@ -281,7 +289,7 @@ def _whole(x: Tensor | None) -> Tensor | None:
 def _check(starts: Tensor | None, positions: Tensor | None, batch: int, length: int, table: int) -> None:
     library = built().library
     assert library is not None
-    wrong = library.attention_check(_at(starts), _at(positions), batch, length, table)
+    wrong = library.attention_check(address(starts), address(positions), batch, length, table)
     if wrong == 1:
         raise InputError(
             "a document start lies after its own token or before the row", where="attention starts"
@@ -319,137 +327,13 @@ def rotary_attention(
     return _PackedAttention.apply(qkv_BTP.contiguous(), heads, kv_heads, extra)
 
 
-def _chunks(rows: int, vocab: int, dtype: torch.dtype) -> list[slice]:
-    """Even parts of the rows whose logits stay within LOGIT_BYTES."""
-    most = max(128, LOGIT_BYTES // (vocab * dtype.itemsize))
-    parts = max(1, -(-rows // most))
-    step = -(-rows // parts) if rows else 1
-    return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
-
-
-class _CrossEntropy(Function):
-    """The gradients of both factors are made on the way forward, while the logits are there."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        z_loss: float,
-        gradient: bool,
-    ) -> Tensor:
-        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
-        dhidden = torch.empty_like(hidden) if gradient else None
-        dweight = torch.zeros(weight.shape) if gradient else None
-        scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
-        lse, picked = torch.empty(rows), torch.empty(rows)
-        for part in _chunks(rows, vocab, hidden.dtype):
-            logits = torch.mm(hidden[part], ready.T)
-            wrong = _call(
-                "cross_entropy", hidden.dtype, _at(logits), _at(targets[part]), _at(weights[part]), z_loss,
-                logits.shape[0], vocab, int(gradient), _at(scratch), _at(lse[part]), _at(picked[part]), threads,
-            )  # fmt: skip
-            _known_target(wrong, vocab)
-            if dhidden is not None and dweight is not None:
-                torch.mm(logits, ready, out=dhidden[part])
-                _add_product(dweight, logits.T, hidden[part])
-        ctx.gradients = (dhidden, dweight)
-        losses = (lse - picked).double() + z_loss * lse.double().square()
-        return torch.where(weights != 0, losses * weights, 0.0).sum().float()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
-        dhidden, dweight = ctx.gradients
-        return dhidden * dloss, dweight * dloss, None, None, None, None
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total += left @ right, summed in fp32."""
-    if left.dtype == torch.float32:
-        total.addmm_(left, right)
-    else:
-        total.add_(torch.mm(left, right))
-
-
-def _known_target(wrong: int, vocab: int) -> None:
-    if wrong:
-        raise InputError(
-            f"a target token is not in the vocabulary of {vocab}",
-            where="cross-entropy targets",
-            fix="give ignored tokens the weight 0, and check that tokenizer and model belong together",
-        )
-
-
-def linear_cross_entropy(
-    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
-) -> Tensor:
-    """See `ops.linear_cross_entropy`; rows of weight 0 cost nothing."""
-    counted = weights_N != 0
-    if not bool(counted.all()):
-        at = counted.nonzero().squeeze(-1)
-        hidden_ND, targets_N, weights_N = hidden_ND[at], targets_N[at], weights_N[at]
-    gradient = torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad)
-    return _CrossEntropy.apply(
-        hidden_ND.contiguous(),
-        weight_VD,
-        targets_N.long().contiguous(),
-        weights_N.float().contiguous(),
-        z_loss,
-        gradient,
-    )
-
-
-class _Logprobs(Function):
-    """The logits are made again on the way back, when the slope of each token is known."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
-        scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
-        lse, picked = torch.empty(rows), torch.empty(rows)
-        for part in _chunks(rows, vocab, hidden.dtype):
-            logits = torch.mm(hidden[part], ready.T)
-            wrong = _call(
-                "cross_entropy", hidden.dtype, _at(logits), _at(targets[part]), None, 0.0, logits.shape[0], vocab,
-                0, _at(scratch), _at(lse[part]), _at(picked[part]), threads,
-            )  # fmt: skip
-            _known_target(wrong, vocab)
-        ctx.save_for_backward(hidden, ready, targets, lse)
-        ctx.weight_dtype = weight.dtype
-        return picked - lse
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dlogprobs: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, ready, targets, lse = ctx.saved_tensors
-        dlogprobs, vocab = dlogprobs.float().contiguous(), ready.shape[0]
-        dhidden, dweight = torch.empty_like(hidden), torch.zeros(ready.shape)
-        for part in _chunks(hidden.shape[0], vocab, hidden.dtype):
-            logits = torch.mm(hidden[part], ready.T)
-            _call(
-                "logprob_backward", hidden.dtype, _at(logits), _at(targets[part]), _at(lse[part]),
-                _at(dlogprobs[part]), logits.shape[0], vocab, torch.get_num_threads(),
-            )  # fmt: skip
-            torch.mm(logits, ready, out=dhidden[part])
-            _add_product(dweight, logits.T, hidden[part])
-        return dhidden, dweight.to(ctx.weight_dtype), None
-
-
-def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-    """See `ops.token_logprobs`."""
-    return _Logprobs.apply(hidden_ND.contiguous(), weight_VD, targets_N.long().contiguous())
-
-
 def square_norm(tensor: Tensor) -> Tensor:
     """See `ops.square_norm`."""
     tensor = tensor.detach().contiguous()
     sums = torch.empty(-(-tensor.numel() // SUM_BLOCK), dtype=torch.float64)
     library = built().library
     assert library is not None
-    library.square_sums(_at(tensor), tensor.numel(), _at(sums), torch.get_num_threads())
+    library.square_sums(address(tensor), tensor.numel(), address(sums), torch.get_num_threads())
     return sums.sum()
 
 
@@ -472,6 +356,6 @@ def adamw_step(
     assert library is not None
     rate, root = lr / (1 - beta1**step), (1 - beta2**step) ** -0.5
     library.adamw(
-        _at(weight), _at(grad), _at(mean), _at(square), weight.numel(), grad_scale, beta1, beta2, eps,
+        address(weight), address(grad), address(mean), address(square), weight.numel(), grad_scale, beta1, beta2, eps,
         1 - lr * weight_decay, rate, root, torch.get_num_threads(),
     )  # fmt: skip

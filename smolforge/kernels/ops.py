@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from smolforge.kernels import build, fused, reference
+from smolforge.kernels import build, fused, fused_loss, reference
 from smolforge.kernels.reference import newton_schulz, rotary_tables
 
 __all__ = ["newton_schulz", "rotary_tables"]
@@ -90,14 +90,14 @@ def linear_cross_entropy(
     """
     if weights_N is None:
         weights_N = (targets_N >= 0).float()
-    path = fused if fused.serves(hidden_ND) else reference
+    path = fused_loss if fused.serves(hidden_ND) else reference
     total = path.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss)
     return total, weights_N.sum()
 
 
 def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
     """log p(target) of every token, fp32, N; differentiable (for DPO and GRPO), logits never kept."""
-    path = fused if fused.serves(hidden_ND) else reference
+    path = fused_loss if fused.serves(hidden_ND) else reference
     return path.token_logprobs(hidden_ND, weight_VD, targets_N)
 
 

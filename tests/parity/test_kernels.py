@@ -431,6 +431,22 @@ def _cpu_flags() -> str:
         return ""
 
 
+def test_several_processes_build_at_once_and_damage_is_mended(tmp_path: Path) -> None:
+    if kernels.describe()["path"] != "c":
+        pytest.skip("no compiler here")
+    program = "import torch\nfrom smolforge import kernels\nkernels.swiglu(torch.ones(2, 4))\nprint(kernels.describe()['path'])"
+    environment = {**os.environ, "SMOL_KERNELS": "c", "SMOL_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", program]
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    assert [process.communicate(timeout=300)[0] for process in (start(), start())] == ["c\n", "c\n"]
+    (library,) = tmp_path.glob("*.so")
+    library.write_bytes(library.read_bytes()[:5000])
+    assert start().communicate(timeout=300)[0] == "c\n"
+
+
 def test_no_compiler_is_said_once_and_works(tmp_path) -> None:
     """Without a compiler the same program runs in plain PyTorch and says so."""
     program = (

@@ -1,0 +1,143 @@
+"""The C path of the output layer: cross-entropy and log-probabilities without keeping logits.
+
+Every function here is called by `ops` once `fused.serves` said yes. Shapes: see the package.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from smolforge.errors import InputError
+from smolforge.kernels.fused import address, run_kernel
+
+LOGIT_BYTES = 8 << 20
+"""Logits alive at a time: inside the second-level or last-level cache of the CPUs we met; chosen, untested."""
+
+
+def _chunks(rows: int, vocab: int, dtype: torch.dtype) -> list[slice]:
+    """Even parts of the rows whose logits stay within LOGIT_BYTES."""
+    most = max(128, LOGIT_BYTES // (vocab * dtype.itemsize))
+    parts = max(1, -(-rows // most))
+    step = -(-rows // parts) if rows else 1
+    return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
+
+
+class _CrossEntropy(Function):
+    """The gradients of both factors are made on the way forward, while the logits are there."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        z_loss: float,
+        gradient: bool,
+    ) -> Tensor:
+        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
+        dhidden = torch.empty_like(hidden) if gradient else None
+        dweight = torch.zeros(weight.shape) if gradient else None
+        scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
+        lse, picked = torch.empty(rows), torch.empty(rows)
+        for part in _chunks(rows, vocab, hidden.dtype):
+            logits = torch.mm(hidden[part], ready.T)
+            wrong = run_kernel(
+                "cross_entropy", hidden.dtype, address(logits), address(targets[part]), address(weights[part]), z_loss,
+                logits.shape[0], vocab, int(gradient), address(scratch), address(lse[part]), address(picked[part]), threads,
+            )  # fmt: skip
+            _known_target(wrong, vocab)
+            if dhidden is not None and dweight is not None:
+                torch.mm(logits, ready, out=dhidden[part])
+                _add_product(dweight, logits.T, hidden[part])
+        ctx.gradients = (dhidden, dweight)
+        losses = (lse - picked).double() + z_loss * lse.double().square()
+        return torch.where(weights != 0, losses * weights, 0.0).sum().float()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
+        dhidden, dweight = ctx.gradients
+        return dhidden * dloss, dweight * dloss, None, None, None, None
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, summed in fp32."""
+    if left.dtype == torch.float32:
+        total.addmm_(left, right)
+    else:
+        total.add_(torch.mm(left, right))
+
+
+def _known_target(wrong: int, vocab: int) -> None:
+    if wrong:
+        raise InputError(
+            f"a target token is not in the vocabulary of {vocab}",
+            where="cross-entropy targets",
+            fix="give ignored tokens the weight 0, and check that tokenizer and model belong together",
+        )
+
+
+def linear_cross_entropy(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
+) -> Tensor:
+    """See `ops.linear_cross_entropy`; rows of weight 0 cost nothing."""
+    counted = weights_N != 0
+    if not bool(counted.all()):
+        at = counted.nonzero().squeeze(-1)
+        hidden_ND, targets_N, weights_N = hidden_ND[at], targets_N[at], weights_N[at]
+    gradient = torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad)
+    return _CrossEntropy.apply(
+        hidden_ND.contiguous(),
+        weight_VD,
+        targets_N.long().contiguous(),
+        weights_N.float().contiguous(),
+        z_loss,
+        gradient,
+    )
+
+
+class _Logprobs(Function):
+    """The logits are made again on the way back, when the slope of each token is known."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
+        scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
+        lse, picked = torch.empty(rows), torch.empty(rows)
+        for part in _chunks(rows, vocab, hidden.dtype):
+            logits = torch.mm(hidden[part], ready.T)
+            wrong = run_kernel(
+                "cross_entropy", hidden.dtype, address(logits), address(targets[part]), None, 0.0, logits.shape[0], vocab,
+                0, address(scratch), address(lse[part]), address(picked[part]), threads,
+            )  # fmt: skip
+            _known_target(wrong, vocab)
+        ctx.save_for_backward(hidden, ready, targets, lse)
+        ctx.weight_dtype = weight.dtype
+        return picked - lse
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dlogprobs: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, ready, targets, lse = ctx.saved_tensors
+        dlogprobs, vocab = dlogprobs.float().contiguous(), ready.shape[0]
+        dhidden, dweight = torch.empty_like(hidden), torch.zeros(ready.shape)
+        for part in _chunks(hidden.shape[0], vocab, hidden.dtype):
+            logits = torch.mm(hidden[part], ready.T)
+            run_kernel(
+                "logprob_backward", hidden.dtype, address(logits), address(targets[part]), address(lse[part]),
+                address(dlogprobs[part]), logits.shape[0], vocab, torch.get_num_threads(),
+            )  # fmt: skip
+            torch.mm(logits, ready, out=dhidden[part])
+            _add_product(dweight, logits.T, hidden[part])
+        return dhidden, dweight.to(ctx.weight_dtype), None
+
+
+def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """See `ops.token_logprobs`."""
+    return _Logprobs.apply(hidden_ND.contiguous(), weight_VD, targets_N.long().contiguous())
