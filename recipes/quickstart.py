@@ -143,6 +143,7 @@ def recipe(store: Store, cfg: Config) -> None:
             length=cfg.length,
             optim=phase.optim,
             schedule=cfg.schedule,
+            copying_start=True,
             seed=cfg.seed,
         )
         model = store.run(
@@ -178,14 +179,16 @@ def recipe(store: Store, cfg: Config) -> None:
 def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: object) -> Config:
     """One scale: everything grows with the tokens of pre-training and the conversations."""
     vocabulary = 2048
+    rates = OptimConfig(lr=0.006, embedding_lr=0.004)
     cfg = Config(
-        web=PydocConfig(),
+        web=PydocConfig(max_bytes=5_000_000),
         code=StdlibConfig(max_bytes=written_bytes),
         written={
             "textbooks": SyntheticConfig(domain="textbooks", bytes=written_bytes),
             "stories": SyntheticConfig(domain="stories", bytes=written_bytes // 2),
             "mathematics": SyntheticConfig(domain="mathematics", bytes=written_bytes),
             "exercises": SyntheticConfig(domain="code_exercises", bytes=written_bytes // 2),
+            "recitation": SyntheticConfig(domain="recitation", bytes=written_bytes // 2),
         },
         conversations=ConversationsConfig(count=conversations),
         held_out=HoldOutConfig(items=items),
@@ -197,36 +200,41 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
             "stories": CurateConfig(domain="stories"),
             "mathematics": CurateConfig(domain="mathematics"),
             "exercises": CurateConfig(domain="exercises"),
+            # Lists of words and invented names are of no language.
+            "recitation": CurateConfig(domain="recitation", languages=()),
         },
         chat_corpus=ChatCorpusConfig(max_bytes=written_bytes),
         tokenizer=TokenizerConfig(vocabulary=vocabulary, sample_bytes=6_000_000),
         model=ModelConfig(
             vocab_size=vocabulary,
             hidden_size=128,
-            intermediate_size=384,
-            num_hidden_layers=5,
+            intermediate_size=352,
+            num_hidden_layers=4,
             num_attention_heads=4,
             num_key_value_heads=2,
             head_dim=32,
             max_position_embeddings=1024,
+            initializer_range=0.08,
         ),
         phases=(
-            Phase(name="stable 1", tokens=tokens * 3 // 10),
-            Phase(name="stable 2", tokens=tokens * 3 // 10),
-            Phase(name="decay", tokens=tokens * 4 // 10),
+            Phase(name="stable 1", tokens=tokens * 3 // 10, optim=rates),
+            Phase(name="stable 2", tokens=tokens * 3 // 10, optim=rates),
+            Phase(name="decay", tokens=tokens * 4 // 10, optim=rates),
         ),
         schedule=ScheduleConfig(kind="wsd", warmup_share=0.02, decay_share=0.4, floor=0.02),
-        batch_tokens=8192,
+        batch_tokens=2048,
         length=256,
         mixing=ChooseMixtureConfig(
+            # Recitation first: what copies from the context learns everything else faster.
             base={
-                "web": 0.12,
-                "code": 0.12,
-                "textbooks": 0.22,
-                "stories": 0.12,
-                "mathematics": 0.16,
-                "exercises": 0.10,
-                "chat": 0.16,
+                "recitation": 0.30,
+                "chat": 0.25,
+                "textbooks": 0.12,
+                "mathematics": 0.12,
+                "stories": 0.07,
+                "exercises": 0.06,
+                "web": 0.04,
+                "code": 0.04,
             },
             targets={
                 "knowledge": 0.6,
@@ -245,23 +253,23 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
                 "mathematics": {"mathematics": 1.0},
                 "code": {"exercises": 1.0, "code": 0.3},
                 "instructions": {"chat": 1.0},
-                "rewriting": {"chat": 1.0, "stories": 0.2},
+                "rewriting": {"chat": 1.0, "recitation": 0.3},
                 "summarising": {"chat": 1.0, "stories": 0.2},
-                "tools": {"chat": 1.0, "code": 0.1},
+                "tools": {"chat": 1.0, "recitation": 0.3},
             },
         ),
         evaluation=EvaluateConfig(items_per_skill=items),
-        sft=SftConfig(epochs=1),
-        pairs=SamplePairsConfig(),
+        sft=SftConfig(epochs=1, batch_tokens=4096),
+        pairs=SamplePairsConfig(prompts=240, answers=4, max_new_tokens=48),
         dpo=DpoConfig(),
-        grpo=GrpoConfig(),
+        grpo=GrpoConfig(rounds=12, questions=12, group=6, max_new_tokens=48),
         export=ExportConfig(name="smolforge-quickstart"),
     )
     return replace(cfg, **changes)
 
 
 SCALES = {
-    "demo": scale(tokens=2_500_000, conversations=20_000, written_bytes=2_400_000, items=120),
+    "demo": scale(tokens=2_800_000, conversations=20_000, written_bytes=2_000_000, items=120),
     "tiny": scale(
         tokens=200_000,
         conversations=800,

@@ -307,6 +307,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "mathematics": (too_short_to_teach, too_long, broken_text, has_mathematics, repeated_lines),
     "code": (too_long, broken_text, code_size, code_lines, code_letters, code_generated, code_data),
     "exercises": (too_short_to_teach, too_long, broken_text, code_lines, code_generated),
+    "recitation": (broken_text, too_long),
     "chat": (broken_text,),
 }  # fmt: skip
 

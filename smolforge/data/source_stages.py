@@ -12,8 +12,8 @@ from smolforge.config import config
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Cost, Job, stage
 
-Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises"]
-SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises")
+Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises", "recitation"]
+SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises", "recitation")
 
 
 @config
@@ -62,7 +62,7 @@ def stdlib_code(cfg: StdlibConfig, job: Job) -> Facts:
 
 @config
 class SyntheticConfig:
-    """Text from our generators. `domain`: textbooks, stories, mathematics or code_exercises."""
+    """Text from our generators. `domain`: textbooks, stories, mathematics, code_exercises or recitation."""
 
     domain: str
     bytes: int = 4_000_000

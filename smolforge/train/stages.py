@@ -35,6 +35,7 @@ class PretrainConfig:
     batch_tokens  positions a step; rounded down to whole rows
     length        positions a row
     mixture       shares of this phase, unless a chosen mixture is given
+    copying_start begin with attention heads that copy from the context (`model/induction.py`)
     """
 
     phase: str
@@ -48,6 +49,7 @@ class PretrainConfig:
     optim: OptimConfig | None = None
     schedule: ScheduleConfig = ScheduleConfig()
     zero_outputs: bool = True
+    copying_start: bool = False
     compute: Compute = "auto"
     seed: int = 0
     save_every_steps: int = 100
@@ -202,6 +204,7 @@ def _begin(
 ) -> tuple[TrainState, MixtureBatches, int]:
     """The state before the phase's first step, its batches, and the tokens trained before it."""
     from smolforge.data.batches import Documents, MixtureBatches
+    from smolforge.model import induction
     from smolforge.model.transformer import Llama
     from smolforge.model.weights import load_model
     from smolforge.train.checkpoint import OPTIMIZER_FILE, load_training
@@ -213,6 +216,8 @@ def _begin(
     if init is None:
         model = Llama(plan.model, dtype)
         model.initialise(cfg.seed, zero_outputs=cfg.zero_outputs)
+        if cfg.copying_start:
+            induction.lay_down(model, cfg.seed)
     else:
         model = load_model(init.path, compute=dtype)
     model.to(job.device)

@@ -9,6 +9,7 @@ from smolforge.data.synthetic.exercises_code import code_exercises
 from smolforge.data.synthetic.facts import FACTS
 from smolforge.data.synthetic.mathematics import mathematics
 from smolforge.data.synthetic.questions import items
+from smolforge.data.synthetic.recitation import recitation
 from smolforge.data.synthetic.relations import Relation, is_held_out
 from smolforge.data.synthetic.stories import stories
 from smolforge.data.synthetic.textbooks import textbooks
@@ -22,6 +23,7 @@ __all__ = [
     "is_held_out",
     "items",
     "mathematics",
+    "recitation",
     "stories",
     "textbooks",
 ]
