@@ -84,7 +84,7 @@ def test_a_second_run_builds_nothing(built: Path) -> None:
 
 
 def test_a_changed_rate_in_the_last_phase_rebuilds_only_what_follows(built: Path) -> None:
-    planned = smol("plan", "quickstart", "--scale", "tiny", "--set", "phases.2.peak_rate=0.011", lab=built)
+    planned = smol("plan", "quickstart", "--scale", "tiny", "--set", "phases.2.optim.lr=0.011", lab=built)
     assert planned.returncode == 0, planned.stderr
     actions = {
         line.split()[1]: line
@@ -93,7 +93,7 @@ def test_a_changed_rate_in_the_last_phase_rebuilds_only_what_follows(built: Path
     }
     rebuilt = {label for label, line in actions.items() if not line.startswith("reuse")}
     assert actions["phase-3/model"].startswith("build")
-    assert "peak_rate" in actions["phase-3/model"]
+    assert "optim.lr" in actions["phase-3/model"]
     after = list(actions)[list(actions).index("phase-3/model") :]
     assert rebuilt == set(after)
 

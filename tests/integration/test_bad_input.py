@@ -1,0 +1,119 @@
+"""What users get wrong: one clear message, a non-zero exit, no traceback, nothing finished lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def smol(*arguments: str, lab: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "SMOL_LAB": str(lab)}
+    command = [sys.executable, "-m", "smolforge.cli", *arguments]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "next:" in done.stderr
+    for words in says:
+        assert words in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["plan", "quickstart", "--set", "phases.0.tokns=1"], ["phases.0.tokns", "did you mean `tokens`"]),
+        (["plan", "quickstart", "--set", "phases.0.tokens=many"], ["many", "not a count"]),
+        (["run", "quickstart", "--set", "mixing.base.web=0.09"], ["add up to 1.05", "web 0.09"]),
+        (["run", "quickstart", "--scale", "huge"], ["no scale `huge`", "demo"]),
+        (["run", "nothing"], ["no recipe `nothing`", "quickstart"]),
+        (["run", "own_data"], ["`data` is not set"]),
+        (["run", "own_data", "--set", "data=/no/such/folder"], ["does not exist", "/no/such/folder"]),
+        (["show", "nothing/at/all"], ["no artifact"]),
+        (["diff", "one", "two"], ["no run `one`"]),
+        (["chat", "nothing"], ["nothing"]),
+        (["chat", "no-such-file.gguf"], ["no file"]),
+        (["export", "nothing", "out"], ["nothing"]),
+        (["report", "nothing"], ["no run `nothing`"]),
+        (["new", "not-a-name"], ["not-a-name"]),
+        (["run", "quickstart", "--from", "no-such-file.json"], ["no saved config"]),
+    ],
+)
+def test_a_mistake_is_named(arguments: list[str], says: list[str], lab: Path) -> None:
+    refused(smol(*arguments, lab=lab), *says)
+
+
+def test_a_folder_with_nothing_to_read(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    refused(smol("run", "own_data", "--set", f"data={tmp_path / 'data'}", lab=lab), str(tmp_path / "data"))
+
+
+def test_a_web_archive_that_cannot_be_read(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "crawl.warc.gz").write_bytes(b"\x1f\x8b\x08\x00" + bytes(range(256)) * 20)
+    done = smol("run", "own_data", "--set", f"data={tmp_path / 'data'}", lab=lab)
+    refused(done, "crawl.warc.gz")
+
+
+@pytest.mark.parametrize(
+    ("config", "weights"),
+    [
+        ({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 8}, b""),
+        ({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}, b"not safetensors"),
+        ("no json", b""),
+    ],
+)
+def test_a_model_folder_from_elsewhere(config: object, weights: bytes, lab: Path, tmp_path: Path) -> None:
+    text = config if isinstance(config, str) else json.dumps(config)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(text)
+    (tmp_path / "model" / "model.safetensors").write_bytes(weights)
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
+    refused(smol("chat", str(tmp_path / "model"), lab=lab), str(tmp_path / "model"))
+
+
+def test_a_recipe_with_a_mistake_is_named_with_its_line(lab: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.py"
+    recipe.write_text("from smolforge.data.stages import curate\nSCALES = {'x': undefined}\n")
+    refused(smol("plan", str(recipe), lab=lab), "mine.py:2", "undefined")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_keeps_what_was_finished(small_disk: Path) -> None:
+    lab = small_disk / "lab"
+    run = ["run", "quickstart", "--scale", "tiny", "--set", "code.max_bytes=100K"]
+    refused(smol(*run, lab=lab), "the disk is full", "free some space")
+    finished = sorted(p.name for p in (lab / "artifacts").iterdir())
+    assert finished
+    refused(smol(*run, lab=lab), "the disk is full")
+    assert sorted(p.name for p in (lab / "artifacts").iterdir()) == finished
