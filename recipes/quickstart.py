@@ -180,6 +180,9 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
     """One scale: everything grows with the tokens of pre-training and the conversations."""
     vocabulary = 2048
     rates = OptimConfig(lr=0.006, embedding_lr=0.004)
+    gentle = OptimConfig(
+        kind="adamw", lr=1e-4, embedding_lr=1e-4, norm_lr=1e-4, weight_decay=0.0, skip_deviations=0.0
+    )
     cfg = Config(
         web=PydocConfig(max_bytes=5_000_000),
         code=StdlibConfig(max_bytes=written_bytes),
@@ -190,7 +193,21 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
             "exercises": SyntheticConfig(domain="code_exercises", bytes=written_bytes // 2),
             "recitation": SyntheticConfig(domain="recitation", bytes=written_bytes // 2),
         },
-        conversations=ConversationsConfig(count=conversations),
+        conversations=ConversationsConfig(
+            count=conversations,
+            shares={
+                "everyday": 0.12,
+                "system": 0.06,
+                "instructions": 0.15,
+                "rewriting": 0.16,
+                "summarising": 0.08,
+                "tools": 0.10,
+                "reading": 0.05,
+                "mathematics": 0.18,
+                "code": 0.05,
+                "knowledge": 0.05,
+            },
+        ),  # fmt: skip
         held_out=HoldOutConfig(items=items),
         quality=QualityConfig(texts_per_source=150),
         curation={
@@ -227,10 +244,10 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
         mixing=ChooseMixtureConfig(
             # Recitation first: what copies from the context learns everything else faster.
             base={
-                "recitation": 0.30,
-                "chat": 0.25,
+                "recitation": 0.28,
+                "chat": 0.24,
                 "textbooks": 0.12,
-                "mathematics": 0.12,
+                "mathematics": 0.15,
                 "stories": 0.07,
                 "exercises": 0.06,
                 "web": 0.04,
@@ -259,10 +276,12 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
             },
         ),
         evaluation=EvaluateConfig(items_per_skill=items),
-        sft=SftConfig(epochs=1, batch_tokens=4096),
+        sft=SftConfig(
+            epochs=1, batch_tokens=4096, optim=OptimConfig(lr=0.005, embedding_lr=0.0015, norm_lr=0.0015)
+        ),
         pairs=SamplePairsConfig(prompts=240, answers=4, max_new_tokens=48),
-        dpo=DpoConfig(),
-        grpo=GrpoConfig(rounds=12, questions=12, group=6, max_new_tokens=48),
+        dpo=DpoConfig(optim=gentle),
+        grpo=GrpoConfig(rounds=12, questions=12, group=6, max_new_tokens=48, optim=gentle),
         export=ExportConfig(name="smolforge-quickstart"),
     )
     return replace(cfg, **changes)
