@@ -207,7 +207,7 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
                 "code": 0.05,
                 "knowledge": 0.05,
             },
-        ),  # fmt: skip
+        ),
         held_out=HoldOutConfig(items=items),
         quality=QualityConfig(texts_per_source=150),
         curation={

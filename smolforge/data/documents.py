@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 from smolforge.errors import InputError
 
 Kind = Literal["html", "text", "markdown", "code"]
-Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises", "recitation"]
+Domain = Literal[
+    "web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises", "recitation"
+]
 
 GROUP_ROWS = 128
 GROUP_BYTES = 2 << 20

@@ -12,7 +12,9 @@ from smolforge.config import config
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Cost, Job, stage
 
-Domain = Literal["web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises", "recitation"]
+Domain = Literal[
+    "web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises", "recitation"
+]
 SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises", "recitation")
 
 
