@@ -208,7 +208,7 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
                 "knowledge": 0.05,
             },
         ),
-        held_out=HoldOutConfig(items=items),
+        held_out=HoldOutConfig(items=items, share=0.05),
         quality=QualityConfig(texts_per_source=150),
         curation={
             "web": CurateConfig(domain="web", min_score=1.0),
@@ -288,7 +288,7 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
 
 
 SCALES = {
-    "demo": scale(tokens=2_800_000, conversations=20_000, written_bytes=2_000_000, items=120),
+    "demo": scale(tokens=3_500_000, conversations=25_000, written_bytes=2_300_000, items=120),
     "tiny": scale(
         tokens=200_000,
         conversations=800,
