@@ -33,7 +33,14 @@ class Keyboard:
         self.screen, inside = pty.openpty()
         command = [sys.executable, "-c", PROGRAM, str(token_seconds)]
         self.program = subprocess.Popen(
-            command, stdin=inside, stdout=inside, stderr=inside, cwd=HERE, start_new_session=True
+            command,
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            cwd=HERE,
+            start_new_session=True,
+            # Tests that run in the background inherit an ignored Ctrl-C; a person at a keyboard does not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(inside)
         self.seen = ""
