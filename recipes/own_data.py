@@ -28,6 +28,7 @@ from smolforge.data.stages import (
     HoldOutConfig,
     JoinConfig,
     QualityConfig,
+    SyntheticConfig,
     TokenizeConfig,
     chat_corpus,
     curate,
@@ -49,6 +50,7 @@ from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluat
 from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
+from smolforge.train.config import OptimConfig
 from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
 
 DOMAINS = ("web", "prose", "code", "mathematics")
@@ -62,6 +64,8 @@ class Config:
     minutes        all the time there is, from raw files to chat
     benchmarks     a folder of public benchmark files to score against at the end; none when empty
     conversations  general conversations of our own, beside those in the folder, so that the model can talk
+    recitation     exercises in copying from the context, which rewriting and tool calls stand on
+    chats, prefer  how many of the folder's conversations and pairs are used at most
     """
 
     data: str = ""
@@ -75,8 +79,12 @@ class Config:
     languages: tuple[str, ...] = ("en",)
     min_score: float = 0.5
     chat_corpus: ChatCorpusConfig = ChatCorpusConfig()
+    recitation: SyntheticConfig = SyntheticConfig(domain="recitation", bytes=1_500_000)
+    chats: JoinConfig = JoinConfig(most=12_000)
+    prefer: JoinConfig = JoinConfig(most=500)
     tokenizer: TokenizerConfig = TokenizerConfig()
     phases: dict[str, float]
+    optim: OptimConfig = OptimConfig(lr=0.006, embedding_lr=0.004)
     pretrain_share: float = 0.5
     mixing: ChooseMixtureConfig
     evaluation: EvaluateConfig = EvaluateConfig()
@@ -113,13 +121,15 @@ def recipe(store: Store, cfg: Config) -> None:
             curate, rules, label=f"corpus/{domain}", raw=raw, quality=quality, held_out=held_out
         )
     own = store.run(own_chats, folder, label="raw/own-chats", held_out=held_out)
-    chats = store.run(join_chats, JoinConfig(), label="chats", parts={"general": general, "own": own})
+    chats = store.run(join_chats, cfg.chats, label="chats", parts={"general": general, "own": own})
     corpora["chat"] = store.run(
         chat_corpus, cfg.chat_corpus, label="corpus/chat", data=chats, held_out=held_out
     )
 
     # Size, tokenizer, token ids.
-    budget = SizeConfig(minutes=cfg.minutes, pretrain_share=cfg.pretrain_share, phases=cfg.phases)
+    budget = SizeConfig(
+        minutes=cfg.minutes, pretrain_share=cfg.pretrain_share, phases=cfg.phases, optim=cfg.optim
+    )
     sizing = store.run(size_run, budget, label="sizing", corpora=corpora)
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora, sizing=sizing)
     shards = {}
@@ -138,7 +148,7 @@ def recipe(store: Store, cfg: Config) -> None:
             choose_mixture, mixing, label=f"{here}/mixture",
             scores=scores, previous=mixture, shards=shards, sizing=sizing,
         )  # fmt: skip
-        training = PretrainConfig(phase=phase, seed=cfg.seed)
+        training = PretrainConfig(phase=phase, copying_start=True, seed=cfg.seed)
         model = store.run(
             pretrain, training, label=f"{here}/model",
             shards=shards, tokenizer=tokenizer, mixture=mixture, init=model, sizing=sizing,
@@ -155,9 +165,7 @@ def recipe(store: Store, cfg: Config) -> None:
         sample_pairs, cfg.pairs, label="dpo/sampled", model=tuned, tokenizer=tokenizer, data=chats
     )
     preferred = store.run(own_preferences, folder, label="raw/preferences")
-    pairs = store.run(
-        join_pairs, JoinConfig(), label="dpo/pairs", parts={"own": preferred, "sampled": sampled}
-    )
+    pairs = store.run(join_pairs, cfg.prefer, label="dpo/pairs", parts={"own": preferred, "sampled": sampled})
     better = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
     store.run(evaluate, in_chat, label="dpo/scores", model=better, tokenizer=tokenizer, texts=asked)
     rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=better, tokenizer=tokenizer, data=chats)
@@ -177,7 +185,14 @@ SCALES = {
     "default": Config(
         phases={"stable 1": 0.3, "stable 2": 0.3, "decay": 0.4},
         mixing=ChooseMixtureConfig(
-            base={"web": 0.15, "prose": 0.35, "code": 0.2, "mathematics": 0.15, "chat": 0.15},
+            base={
+                "web": 0.1,
+                "prose": 0.25,
+                "code": 0.15,
+                "mathematics": 0.1,
+                "chat": 0.2,
+                "recitation": 0.2,
+            },
             targets={
                 "instructions": 0.5,
                 "rewriting": 0.4,

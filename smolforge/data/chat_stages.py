@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from smolforge.artifacts import ChatData, EvalTexts, Facts, PreferenceData
+from smolforge.artifacts import Artifact, ChatData, EvalTexts, Facts, PreferenceData
 from smolforge.config import config
 from smolforge.data.source_stages import FolderConfig, HubConfig, read_folder
 from smolforge.stage import Job, stage
@@ -41,7 +41,10 @@ def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
 
 @config
 class JoinConfig:
-    """What is put together has no settings of its own."""
+    """How sets are put together. `most` bounds each set; a larger one is sampled, evenly and by `seed`."""
+
+    most: int | None = None
+    seed: int = 1
 
 
 @stage(makes=ChatData, version=1)
@@ -51,11 +54,7 @@ def join_chats(cfg: JoinConfig, job: Job, *, parts: Mapping[str, ChatData]) -> F
     Writes  conversations.jsonl
     Facts   conversations, conversations_<part>
     """
-    facts = {
-        f"conversations_{name}": _append(part.path / "conversations.jsonl", job.out / "conversations.jsonl")
-        for name, part in parts.items()
-    }
-    return {"conversations": sum(facts.values()), **facts}
+    return _join(cfg, job.out, "conversations", parts)
 
 
 @stage(makes=PreferenceData, version=1)
@@ -65,21 +64,22 @@ def join_pairs(cfg: JoinConfig, job: Job, *, parts: Mapping[str, PreferenceData]
     Writes  pairs.jsonl
     Facts   pairs, pairs_<part>
     """
-    facts = {
-        f"pairs_{name}": _append(part.path / "pairs.jsonl", job.out / "pairs.jsonl")
-        for name, part in parts.items()
-    }
-    return {"pairs": sum(facts.values()), **facts}
+    return _join(cfg, job.out, "pairs", parts)
 
 
-def _append(source: Path, target: Path) -> int:
-    """Copy lines of one file to the end of another; how many."""
-    count = 0
-    with source.open("rb") as lines, target.open("ab") as out:
-        for line in lines:
-            out.write(line)
-            count += 1
-    return count
+def _join(cfg: JoinConfig, out: Path, what: str, parts: Mapping[str, Artifact]) -> Facts:
+    import random
+
+    facts: dict[str, int] = {}
+    with (out / f"{what}.jsonl").open("wb") as joined:
+        for name, part in parts.items():
+            lines = (part.path / f"{what}.jsonl").read_bytes().splitlines(keepends=True)
+            places = range(len(lines))
+            if cfg.most is not None and len(lines) > cfg.most:
+                places = sorted(random.Random(f"{cfg.seed}/{name}").sample(places, cfg.most))
+            joined.writelines(lines[place] for place in places)
+            facts[f"{what}_{name}"] = len(places)
+    return {what: sum(facts.values()), **facts}
 
 
 @config
