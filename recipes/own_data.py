@@ -122,6 +122,11 @@ def recipe(store: Store, cfg: Config) -> None:
         )
     own = store.run(own_chats, folder, label="raw/own-chats", held_out=held_out)
     chats = store.run(join_chats, cfg.chats, label="chats", parts={"general": general, "own": own})
+    copying = store.run(synthetic_documents, cfg.recitation, label="raw/recitation")
+    unread = CurateConfig(domain="recitation", languages=())  # invented names are of no language
+    corpora["recitation"] = store.run(
+        curate, unread, label="corpus/recitation", raw=copying, held_out=held_out
+    )
     corpora["chat"] = store.run(
         chat_corpus, cfg.chat_corpus, label="corpus/chat", data=chats, held_out=held_out
     )
