@@ -40,6 +40,7 @@ from smolforge.data.stages import (
     own_chats,
     own_folder,
     own_preferences,
+    synthetic_documents,
     tokenize,
     train_quality,
     watched_folder,
