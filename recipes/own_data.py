@@ -20,11 +20,13 @@ from smolforge.align.stages import (
     sample_pairs,
     sft,
 )
+from smolforge.artifacts import Corpus, RawDocs, TokenShards
 from smolforge.config import config
 from smolforge.data.stages import (
     ChatCorpusConfig,
     ConversationsConfig,
     CurateConfig,
+    Domain,
     HoldOutConfig,
     JoinConfig,
     QualityConfig,
@@ -54,7 +56,7 @@ from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.train.config import OptimConfig
 from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
 
-DOMAINS = ("web", "prose", "code", "mathematics")
+DOMAINS: tuple[Domain, ...] = ("web", "prose", "code", "mathematics")
 
 
 @config
@@ -107,13 +109,13 @@ def recipe(store: Store, cfg: Config) -> None:
     general = store.run(make_conversations, cfg.conversations, label="raw/general-chats")
 
     # Held out: some of every domain, questions of our own, and whatever benchmarks lie in the folder.
-    sources = dict.fromkeys(DOMAINS, raw)
+    sources: dict[str, RawDocs] = dict.fromkeys(DOMAINS, raw)
     asked = store.run(hold_out, cfg.held_out, label="held-out/own", sources=sources, chats=general)
     held_out = store.run(own_benchmarks, folder, label="held-out/all", more=asked)
 
     # Curation by domain; a domain of which the folder has nothing stays empty.
     quality = store.run(train_quality, cfg.quality, label="quality", sources=sources)
-    corpora = {}
+    corpora: dict[str, Corpus] = {}
     for domain in DOMAINS:
         rules = CurateConfig(
             domain=domain, languages=cfg.languages, min_score=cfg.min_score, may_be_empty=True
@@ -138,12 +140,10 @@ def recipe(store: Store, cfg: Config) -> None:
     )
     sizing = store.run(size_run, budget, label="sizing", corpora=corpora)
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora, sizing=sizing)
-    shards = {}
-    for domain, corpus in corpora.items():
-        as_ids = TokenizeConfig(special=domain == "chat")
-        shards[domain] = store.run(
-            tokenize, as_ids, label=f"shards/{domain}", corpus=corpus, tokenizer=tokenizer
-        )
+    shards: dict[str, TokenShards] = {}
+    for name, corpus in corpora.items():
+        as_ids = TokenizeConfig(special=name == "chat")
+        shards[name] = store.run(tokenize, as_ids, label=f"shards/{name}", corpus=corpus, tokenizer=tokenizer)
 
     # Pre-training in phases; the scores of each decide the next mixture.
     model, mixture, scores = None, None, None

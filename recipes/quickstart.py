@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from smolforge.align.stages import (
     DpoConfig,
@@ -176,7 +177,7 @@ def recipe(store: Store, cfg: Config) -> None:
     store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
 
 
-def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: object) -> Config:
+def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: Any) -> Config:
     """One scale: everything grows with the tokens of pre-training and the conversations."""
     vocabulary = 2048
     rates = OptimConfig(lr=0.006, embedding_lr=0.004)

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 from smolforge.align.stages import DpoConfig, SamplePairsConfig, SftConfig, dpo, sample_pairs, sft
+from smolforge.artifacts import RawDocs
 from smolforge.config import config
 from smolforge.data.stages import (
     ConversationsConfig,
     CurateConfig,
+    Domain,
     HoldOutConfig,
     HubConfig,
     QualityConfig,
@@ -156,9 +159,9 @@ def recipe(store: Store, cfg: Config) -> None:
     store.run(export, cfg.export, label="export", model=preferred, tokenizer=tokenizer)
 
 
-def _by_domain(raw: Mapping[str, object], cfg: Config) -> dict[str, object]:
+def _by_domain(raw: Mapping[str, RawDocs], cfg: Config) -> dict[str, RawDocs]:
     """The first source of each domain, from which texts are held out and quality is learned."""
-    firsts: dict[str, object] = {}
+    firsts: dict[str, RawDocs] = {}
     for name, source in raw.items():
         firsts.setdefault(cfg.rules[name].domain, source)
     return firsts
@@ -167,7 +170,7 @@ def _by_domain(raw: Mapping[str, object], cfg: Config) -> dict[str, object]:
 # -- sources ----------------------------------------------------------------------------------------
 
 
-def hub(repo: str, tokens: float, domain: str, **more: str) -> HubConfig:
+def hub(repo: str, tokens: float, domain: Domain, **more: Any) -> HubConfig:
     """A data set, and how much of it is taken, counted in published tokens."""
     return HubConfig(repo=repo, domain=domain, limit_bytes=int(tokens * BYTES_PER_TOKEN), **more)
 
@@ -247,7 +250,7 @@ def published(
     chats: HubConfig,
     dpo_epochs: int,
     name: str,
-    **changes: object,
+    **changes: Any,
 ) -> Config:
     """What the three scales have in common."""
     names = list(dict.fromkeys(source for phase in phases for source in phase.mixture))
@@ -369,7 +372,7 @@ def tiny() -> Config:
     return replace(
         base,
         sources={name: SyntheticConfig(domain=kind, bytes=150_000) for name, kind in generators.items()},
-        rules={name: CurateConfig(domain=name) for name in generators},
+        rules={name: CurateConfig(domain=cast(Domain, name)) for name in generators},
         held_out=HoldOutConfig(items=10),
         tokenizer=TokenizerConfig(vocabulary=512, sample_bytes=400_000),
         phases=phases,

@@ -173,7 +173,7 @@ def new(name: str, like: str) -> None:
 @click.option("--items", "items_per_task", default=200, show_default=True, help="Questions a task.")
 @click.option("--form", type=click.Choice(["text", "chat"]), default="text", show_default=True)
 @lab_option
-def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: str, lab: Path) -> None:
+def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: Any, lab: Path) -> None:
     """Score a model on benchmarks, with chance level and interval."""
     from smolforge.models import evaluate_model
 

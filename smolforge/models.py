@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, Scores, Tokenizer
 from smolforge.errors import InputError, StoreError
@@ -35,7 +35,7 @@ def open_talker(name: str, lab: Path) -> Talker:
 
 
 def evaluate_model(
-    name: str, benchmarks: Path, tasks: tuple[str, ...], items: int, form: str, lab: Path
+    name: str, benchmarks: Path, tasks: tuple[str, ...], items: int, form: Literal["text", "chat"], lab: Path
 ) -> str:
     """Score the model on benchmark files; the scores are kept in the lab under the run `eval`."""
     from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks

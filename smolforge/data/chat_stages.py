@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def _join(cfg: JoinConfig, out: Path, what: str, parts: Mapping[str, Artifact]) 
     with (out / f"{what}.jsonl").open("wb") as joined:
         for name, part in parts.items():
             lines = (part.path / f"{what}.jsonl").read_bytes().splitlines(keepends=True)
-            places = range(len(lines))
+            places: Sequence[int] = range(len(lines))
             if cfg.most is not None and len(lines) > cfg.most:
                 places = sorted(random.Random(f"{cfg.seed}/{name}").sample(places, cfg.most))
             joined.writelines(lines[place] for place in places)

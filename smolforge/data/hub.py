@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smolforge.data.documents import Document
+from smolforge.data.documents import Document, Kind
 from smolforge.errors import InputError
 
 MAX_RECORD_BYTES = 8 * 2**20
@@ -23,7 +23,7 @@ MAX_RECORD_BYTES = 8 * 2**20
 
 
 def hub_documents(
-    repo: str, *, revision: str, pattern: str, text_field: str, kind: str, url_field: str, limit_bytes: int
+    repo: str, *, revision: str, pattern: str, text_field: str, kind: Kind, url_field: str, limit_bytes: int
 ) -> Iterator[Document]:
     """Yield up to `limit_bytes` of UTF-8 text from the data set's files that match `pattern`.
 

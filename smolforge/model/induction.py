@@ -19,10 +19,12 @@ Shapes: D width, E head width, R = E / 2 rotary pairs (pair i is rows i and i + 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
-from smolforge.model.transformer import Llama
+from smolforge.model.transformer import Block, Llama
 
 CONSTANT = 3.0
 """The first entry of every embedding, in units of the initial deviation: what positional queries read."""
@@ -43,7 +45,7 @@ def lay_down(model: Llama, seed: int) -> None:
     width, head = config.hidden_size, config.head_dim
     group = config.num_attention_heads // config.num_key_value_heads
     read, write = _orthonormal_rows(2 * head, width, draw).split(head)
-    first, second = model.model.layers[0].self_attn, model.model.layers[1].self_attn
+    first, second = (cast(Block, layer).self_attn for layer in list(model.model.layers)[:2])
     with torch.no_grad():
         model.output_weight_VD[:, 0] = CONSTANT * config.initializer_range
         query_E, key_E = _previous_position(config.head_dim, config.rope_theta)
