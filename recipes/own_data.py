@@ -67,6 +67,7 @@ class Config:
     minutes        all the time there is, from raw files to chat
     benchmarks     a folder of public benchmark files to score against at the end; none when empty
     conversations  general conversations of our own, beside those in the folder, so that the model can talk
+    textbooks      pages of ours from which, beside the folder's, educational value is learned
     recitation     exercises in copying from the context, which rewriting and tool calls stand on
     chats, prefer  how many of the folder's conversations and pairs are used at most
     """
@@ -82,6 +83,7 @@ class Config:
     languages: tuple[str, ...] = ("en",)
     min_score: float = 0.5
     chat_corpus: ChatCorpusConfig = ChatCorpusConfig()
+    textbooks: SyntheticConfig = SyntheticConfig(domain="textbooks", bytes=200_000)
     recitation: SyntheticConfig = SyntheticConfig(domain="recitation", bytes=1_500_000)
     chats: JoinConfig = JoinConfig(most=12_000)
     prefer: JoinConfig = JoinConfig(most=500)
@@ -114,7 +116,10 @@ def recipe(store: Store, cfg: Config) -> None:
     held_out = store.run(own_benchmarks, folder, label="held-out/all", more=asked)
 
     # Curation by domain; a domain of which the folder has nothing stays empty.
-    quality = store.run(train_quality, cfg.quality, label="quality", sources=sources)
+    # A small folder alone is too little to learn quality from, so pages of our own stand beside it.
+    pages = store.run(synthetic_documents, cfg.textbooks, label="raw/textbooks")
+    learn_from = {**sources, "textbooks": pages}
+    quality = store.run(train_quality, cfg.quality, label="quality", sources=learn_from)
     corpora: dict[str, Corpus] = {}
     for domain in DOMAINS:
         rules = CurateConfig(

@@ -67,7 +67,9 @@ class Documents:
             counts.append(np.diff(offsets))
         self._first = np.concatenate(firsts) if firsts else np.zeros(0, np.int64)
         self._length = np.concatenate(counts) if counts else np.zeros(0, np.int64)
-        self._shard = np.repeat(np.arange(len(firsts)), [len(first) for first in firsts])
+        self._shard = np.repeat(
+            np.arange(len(firsts)), np.array([len(first) for first in firsts], dtype=np.int64)
+        )
 
     def __len__(self) -> int:
         return len(self._length)

@@ -82,10 +82,6 @@ def write_shards(
         tick(tokens + shard.offsets[-1])
     if len(shard.offsets) > 1:
         done.append(_write(shard, place, len(done)))
-    if not done:
-        raise InputError(
-            "there is no document to tokenize", fix="see what curation dropped: `smol show` on the corpus"
-        )
     return _gather(place, out, len(done))
 
 

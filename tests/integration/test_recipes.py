@@ -1,0 +1,46 @@
+"""The shipped recipes at the smallest scale, to their end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smolforge.store import read_labels
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+def run(lab: Path, *arguments: str) -> dict:
+    """Labels of a finished run."""
+    environment = {**os.environ, "SMOL_LAB": str(lab)}
+    command = [sys.executable, "-m", "smolforge.cli", "run", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return read_labels(lab / "runs" / arguments[0])
+
+
+def test_the_published_flow_runs_to_its_export(lab: Path) -> None:
+    labels = run(lab, "smollm2", "--scale", "tiny")
+    assert {"phase-1/scores", "phase-2/mixture", "sft/model", "dpo/model", "export"} <= set(labels)
+
+
+SMALL = (
+    "minutes=0.3", "conversations.count=300", "held_out.items=10", "pairs.prompts=20", "pairs.answers=3",
+    "grpo.rounds=2", "evaluation.items_per_skill=10", "recitation.bytes=100K",
+)  # fmt: skip
+
+
+def test_a_folder_with_little_in_it_becomes_a_model(lab: Path) -> None:
+    """Domains of which the folder has nothing stay empty; nothing fails for it."""
+    settings = [word for setting in (f"data={ROOT / 'docs'}", *SMALL) for word in ("--set", setting)]
+    labels = run(lab, "own_data", *settings)
+    assert labels["corpus/prose"]["facts"]["documents"] + labels["corpus/web"]["facts"]["documents"] > 0
+    assert labels["corpus/mathematics"]["facts"]["documents"] == 0
+    assert "export" in labels
