@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from smolforge.data.batches import Documents
 from smolforge.data.documents import CORPUS_SCHEMA, ParquetWriter, read_rows, row_groups
 from smolforge.data.shards import read_shards, write_shards
 from smolforge.errors import InputError
@@ -73,9 +74,13 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> 
     }
 
 
-def test_no_document_and_damaged_shards_are_clear_errors(tmp_path: Path) -> None:
-    with pytest.raises(InputError):
-        write_shards([], Bytes(), tmp_path)
+def test_a_domain_of_nothing_gives_empty_shards(tmp_path: Path) -> None:
+    assert write_shards([], Bytes(), tmp_path) == {"tokens": 0, "documents": 0, "bytes": 0}
+    assert list(read_shards(tmp_path)) == []
+    assert len(Documents(tmp_path)) == 0
+
+
+def test_missing_and_damaged_shards_are_clear_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         list(read_shards(tmp_path))
     write_shards(TEXTS, Bytes(), tmp_path)
