@@ -2,9 +2,8 @@
 
 Rewriting, summarising and tool calls stand on induction heads: one head notes at every position which token
 came before, a later head looks for the positions after earlier copies of the current token and copies what
-stands there. Small models find this circuit late and suddenly, after hundreds of millions of tokens of ordinary
-text. Here it is laid down in two layers of an otherwise ordinary initialisation; training refines or overwrites
-it, and the model stays a plain Llama.
+stands there. A small model finds this circuit late and suddenly: ours had not after three million tokens. Here it is
+laid down in two layers of an otherwise ordinary initialisation; training refines or overwrites it, and the model stays a plain Llama.
 
     layer 0, heads of the first key/value head: attend to the position before (by rotary phase alone)
              and write a projection of its token into a subspace of its own
