@@ -32,11 +32,16 @@ Input = Artifact | Mapping[str, Artifact] | None
 class Job:
     """Where and on what machine a stage runs; never part of an artifact's identity.
 
-    out      empty folder for the artifact's files; sealed when the stage returns
-    work     private folder that survives a kill; the place for the state a resume needs
-    threads  processor threads to use
-    device   torch device name
-    log      events and progress, for people and for `events.jsonl`
+    out           empty folder for the artifact's files; sealed when the stage returns
+    work          private folder that survives a kill; the place for the state a resume needs
+    log           events and progress, for people and for `events.jsonl`
+    threads       processor threads to use
+    device        torch device name
+    micro_tokens  positions that go through the model at once; changes rounding only
+    rank, ranks   which of how many processes this is; those above 0 have an `out` that nobody keeps
+    shard         processes that share one copy of the model: 1 copies it to all, `ranks` splits it over all
+    recompute     make activations again on the way back instead of keeping them
+    compile       let torch compile the layers (CUDA)
     """
 
     out: Path
@@ -44,6 +49,12 @@ class Job:
     log: Log
     threads: int = os.cpu_count() or 1
     device: str = "cpu"
+    micro_tokens: int = 16_384
+    rank: int = 0
+    ranks: int = 1
+    shard: int = 1
+    recompute: bool = False
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,13 +69,17 @@ class Cost:
 
 @dataclass(frozen=True)
 class Stage(Generic[A]):
-    """A stage function with its name, version and the kind of artifact it makes."""
+    """A stage function with its name, version and the kind of artifact it makes.
+
+    spreads  whether several processes can share the work (`Job.ranks`)
+    """
 
     name: str
     version: int
     makes: type[A]
     function: Callable[..., Facts]
     cost: Callable[[Any], Cost] | None = None
+    spreads: bool = False
 
     @property
     def summary(self) -> str:
@@ -76,12 +91,12 @@ class Stage(Generic[A]):
 
 
 def stage(
-    *, makes: type[A], version: int, cost: Callable[[Any], Cost] | None = None
+    *, makes: type[A], version: int, cost: Callable[[Any], Cost] | None = None, spreads: bool = False
 ) -> Callable[[Callable[..., Facts]], Stage[A]]:
     """Declare a stage; `version` is raised whenever its output for the same inputs changes."""
 
     def declare(function: Callable[..., Facts]) -> Stage[A]:
-        return Stage(function.__name__.replace("_", "-"), version, makes, function, cost)
+        return Stage(function.__name__.replace("_", "-"), version, makes, function, cost, spreads)
 
     return declare
 

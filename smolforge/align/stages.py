@@ -151,7 +151,7 @@ def _at_least_one(cfg: Any, *names: str) -> None:
             raise ConfigError(f"`{name}` is {getattr(cfg, name)}", fix="use 1 or more")
 
 
-@stage(makes=Checkpoint, version=1)
+@stage(makes=Checkpoint, version=1, spreads=True)
 def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, data: ChatData) -> Facts:
     """Tune a model on conversations; the loss counts the assistant's words only.
 
@@ -212,7 +212,7 @@ def sample_pairs(
     return {"pairs": len(found), "prompts": len(questions), "share_right": right}
 
 
-@stage(makes=Checkpoint, version=1)
+@stage(makes=Checkpoint, version=1, spreads=True)
 def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pairs: PreferenceData) -> Facts:
     """Tune a model to prefer the chosen answers of pairs, held near where it started.
 
