@@ -70,10 +70,36 @@ def main() -> None:
     """The whole road of a small language model: raw files to a model you can talk to."""
 
 
+machine_options = [
+    click.option("--threads", type=click.IntRange(1), help="Processor threads (default: all)."),
+    click.option("--device", default="cpu", help="cpu or cuda."),
+    click.option("--micro-tokens", type=click.IntRange(1), help="Positions through the model at once."),
+    click.option("--shard", type=click.IntRange(1), help="Processes that share one copy of the model."),
+    click.option("--recompute", is_flag=True, help="Make activations again on the way back: less memory."),
+    click.option("--compile/--no-compile", default=None, help="Let torch compile the layers."),
+]
+launch_options = [
+    click.option(
+        "--on",
+        type=click.Choice(["local", "torchrun", "slurm", "ray"]),
+        help="Where to train (default: here).",
+    ),
+    click.option("--processes", type=click.IntRange(1), help="Workers on each host (default: one a GPU)."),
+    click.option("--nodes", type=click.IntRange(1), default=1, help="Hosts."),
+    click.option("--node-rank", type=click.IntRange(0), default=0, help="torchrun: which host this is."),
+    click.option("--rendezvous", default="", metavar="HOST:PORT", help="torchrun: where the hosts meet."),
+    click.option(
+        "--on-option",
+        "on_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="slurm or ray: partition, time, account, …; address. Repeatable.",
+    ),
+]
+
+
 @main.command()
-@with_options(recipe_options)
-@click.option("--threads", type=click.IntRange(1), help="Processor threads (default: all).")
-@click.option("--device", default="cpu", help="cpu or cuda.")
+@with_options([*recipe_options, *machine_options, *launch_options])
 def run(
     recipe: str,
     scale: str,
@@ -81,13 +107,31 @@ def run(
     saved: Path,
     name: str,
     lab: Path,
-    threads: int,
-    device: str,
+    on: Any,
+    processes: int | None,
+    nodes: int,
+    node_rank: int,
+    rendezvous: str,
+    on_options: tuple[str, ...],
+    **machine: Any,
 ) -> None:
     """Build what a recipe asks for and is not there yet; resumes by itself."""
+    from smolforge.launch.settings import LaunchSettings, parse_options
     from smolforge.run import run_recipe
+    from smolforge.stage import Machine
 
-    run_recipe(recipe, scale, settings, saved, name, lab, threads, device)
+    asked = {name: value for name, value in machine.items() if value is not None}
+    launch = LaunchSettings(
+        on=on or "local",
+        processes=processes,
+        nodes=nodes,
+        node_rank=node_rank,
+        rendezvous=rendezvous,
+        threads=machine["threads"],
+        device=machine["device"],
+        options=parse_options(on_options),
+    )
+    run_recipe(recipe, scale, settings, saved, name, lab, Machine(**asked), launch)
 
 
 @main.command()

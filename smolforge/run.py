@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import smolforge
 from smolforge.artifacts import Artifact, Scores
 from smolforge.config import to_plain
 from smolforge.errors import ConfigError
+from smolforge.launch.hosts import HostZero, follow
+from smolforge.launch.settings import LaunchSettings, make_launcher
+from smolforge.log import Log
 from smolforge.recipe import load_recipe
+from smolforge.stage import Launcher, Machine
 from smolforge.store import Store, disk_errors, write_json
 from smolforge.units import format_seconds
 
@@ -22,8 +27,8 @@ def run_recipe(
     saved: Path | None,
     name: str | None,
     lab: Path,
-    threads: int | None,
-    device: str,
+    machine: Machine,
+    launch: LaunchSettings,
 ) -> None:
     """Build everything the recipe asks for; prints where the report is and how to talk to the model."""
     loaded = load_recipe(recipe)
@@ -31,6 +36,11 @@ def run_recipe(
     run_name = name or loaded.name
     if "/" in run_name or run_name.startswith("."):
         raise ConfigError(f"`{run_name}` cannot name a run", fix="leave out slashes and leading dots")
+    if launch.threads:  # thread pools read this once, before torch is first imported by a stage
+        os.environ["OMP_NUM_THREADS"] = str(launch.threads)
+    if launch.node_rank:
+        follow(lab, run_name, launch.processes, launch.hosts, Log())
+        return
     run_folder = lab / "runs" / run_name
     record = {
         "recipe": loaded.name,
@@ -40,27 +50,45 @@ def run_recipe(
     }
     with disk_errors(lab):
         write_json(run_folder / "recipe.json", record)
-    _prepare_torch(threads)
-    store = Store(
-        lab, run_name, threads=threads, device=device, built=lambda _, made: _refresh(run_folder, made)
-    )
-    store.log.event("run", recipe=loaded.name)
-    loaded.function(store, cfg)
+    with _launcher(lab, run_name, launch) as launcher:
+        store = Store(
+            lab,
+            run_name,
+            machine=machine,
+            launcher=launcher,
+            built=lambda _, made: _refresh(run_folder, made),
+        )
+        store.log.event("run", recipe=loaded.name)
+        loaded.function(store, cfg)
+    _conclude(store, run_folder)
+
+
+@contextmanager
+def _launcher(lab: Path, run_name: str, launch: LaunchSettings) -> Iterator[Launcher | None]:
+    """Where stages that spread are to run; other hosts are told while the recipe runs."""
+    if launch.on == "torchrun" and launch.nodes > 1:
+        host = HostZero(lab, run_name)
+        with host.leading():
+            yield make_launcher(launch, host.announce)
+    else:
+        yield make_launcher(launch)
+
+
+def _conclude(store: Store, run_folder: Path) -> None:
+    """The last report, and how to go on from here."""
     store.finish()
     store.log.event("finished")
     report = _build_report(run_folder)
     total = sum(label["seconds"] for label in store.labels.values())
-    store.log.say(f"\n{run_name} is complete: {len(store.labels)} artifacts, {format_seconds(total)} of work")
+    store.log.say(
+        f"\n{run_folder.name} is complete: {len(store.labels)} artifacts, {format_seconds(total)} of work"
+    )
     store.log.say(f"  report  {report}")
     if "export" in store.labels:
-        option = "" if str(lab) == "lab" else f" --lab {lab}"
-        store.log.say(f"  talk    smol chat {run_name}{option}     or  smol serve {run_name}{option}")
-
-
-def _prepare_torch(threads: int | None) -> None:
-    """Thread pools read this once, before torch is first imported by a stage."""
-    if threads:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+        option = "" if str(store.lab) == "lab" else f" --lab {store.lab}"
+        store.log.say(
+            f"  talk    smol chat {run_folder.name}{option}     or  smol serve {run_folder.name}{option}"
+        )
 
 
 def _refresh(run_folder: Path, made: Artifact) -> None:

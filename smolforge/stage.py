@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from smolforge.artifacts import Artifact, Facts
 from smolforge.config import to_plain
@@ -28,33 +28,41 @@ Input = Artifact | Mapping[str, Artifact] | None
 """One artifact, a named group of them (`{"web": …, "code": …}`), or nothing."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """Where and on what machine a stage runs; never part of an artifact's identity.
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """How the machine is used; changes speed and rounding only.
 
-    out           empty folder for the artifact's files; sealed when the stage returns
-    work          private folder that survives a kill; the place for the state a resume needs
-    log           events and progress, for people and for `events.jsonl`
     threads       processor threads to use
     device        torch device name
-    micro_tokens  positions that go through the model at once; changes rounding only
-    rank, ranks   which of how many processes this is; those above 0 have an `out` that nobody keeps
+    micro_tokens  positions that go through the model at once
     shard         processes that share one copy of the model: 1 copies it to all, `ranks` splits it over all
     recompute     make activations again on the way back instead of keeping them
     compile       let torch compile the layers (CUDA)
     """
 
-    out: Path
-    work: Path
-    log: Log
     threads: int = os.cpu_count() or 1
     device: str = "cpu"
     micro_tokens: int = 16_384
-    rank: int = 0
-    ranks: int = 1
     shard: int = 1
     recompute: bool = False
     compile: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Machine):
+    """Where and on what machine a stage runs; never part of an artifact's identity.
+
+    out           empty folder for the artifact's files; sealed when the stage returns
+    work          private folder that survives a kill; the place for the state a resume needs
+    log           events and progress, for people and for `events.jsonl`
+    rank, ranks   which of how many processes this is; those above 0 have an `out` that nobody keeps
+    """
+
+    out: Path
+    work: Path
+    log: Log
+    rank: int = 0
+    ranks: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,16 @@ class Stage(Generic[A]):
 
     def __call__(self, cfg: Any, job: Job, **inputs: Input) -> Facts:
         return self.function(cfg, job, **inputs)
+
+
+class Launcher(Protocol):
+    """Runs a stage in processes of its own, here or on a cluster (`smolforge.launch`)."""
+
+    def run(
+        self, stage: Stage[Any], cfg: Any, job: Job, inputs: Mapping[str, Input]
+    ) -> tuple[Facts, dict[str, Any]]:
+        """The stage's facts, and the provenance of the machines it ran on; the files lie in `job.out`."""
+        ...
 
 
 def stage(

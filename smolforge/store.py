@@ -16,23 +16,21 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import smolforge
 from smolforge import artifacts as kinds
 from smolforge.artifacts import Artifact, Facts
 from smolforge.config import to_plain
 from smolforge.errors import StageError, StoreError
 from smolforge.log import Log
-from smolforge.stage import Input, Job, Stage, input_digests, stage_key
+from smolforge.provenance import provenance_of, reset_peak_memory
+from smolforge.stage import Input, Job, Launcher, Machine, Stage, input_digests, stage_key
 from smolforge.units import format_bytes, format_count, format_seconds
 
 A = TypeVar("A", bound=Artifact)
@@ -54,6 +52,8 @@ class Store:
 
     lab      folder that holds everything; made when absent
     run_name name under which labels and events are kept; empty for a store that only reads
+    machine  how the machine is used; part of no identity
+    launcher where stages run that several processes can share; none runs them in this process
     built    called with (label, artifact) after every stage, built or found; the report hangs here
     """
 
@@ -62,15 +62,15 @@ class Store:
         lab: Path,
         run_name: str = "",
         *,
-        threads: int | None = None,
-        device: str = "cpu",
+        machine: Machine | None = None,
+        launcher: Launcher | None = None,
         log: Log | None = None,
         built: Callable[[str, Artifact], None] | None = None,
     ) -> None:
         self.lab = lab
         self.run_name = run_name
-        self.threads = threads or os.cpu_count() or 1
-        self.device = device
+        self.machine = machine or Machine()
+        self.launcher = launcher
         self.run_folder = lab / "runs" / run_name if run_name else None
         self.log = log or Log(self.run_folder / "events.jsonl" if self.run_folder else None)
         self.built = built
@@ -113,10 +113,9 @@ class Store:
             log.say(f"▸ {label} · {stage.summary}")
             log.event("start", key=key)
             began, wall = time.time(), time.monotonic()
-            _reset_peak_memory()
-            facts = stage(cfg, job, **inputs)
+            facts, made_on = self._make(stage, cfg, job, inputs)
             provenance = {
-                **_provenance(job),
+                **made_on,
                 "started": round(began, 3),
                 "seconds": round(time.monotonic() - wall, 3),
             }
@@ -135,7 +134,17 @@ class Store:
             shutil.rmtree(out)
         out.mkdir(parents=True)
         work.mkdir(exist_ok=True)
-        return Job(out=out, work=work, log=log, threads=self.threads, device=self.device)
+        return Job(out=out, work=work, log=log, **asdict(self.machine))
+
+    def _make(
+        self, stage: Stage[A], cfg: Any, job: Job, inputs: Mapping[str, Input]
+    ) -> tuple[Facts, dict[str, Any]]:
+        """The stage's facts and its provenance: made in this process, or where the launcher says."""
+        if self.launcher and stage.spreads:
+            return self.launcher.run(stage, cfg, job, inputs)
+        reset_peak_memory()
+        facts = stage(cfg, job, **inputs)
+        return facts, provenance_of(job)
 
     @contextmanager
     def _lock(self, scratch: Path) -> Iterator[None]:
@@ -397,36 +406,3 @@ def disk_errors(lab: Path) -> Iterator[None]:
                 f"cannot write: {error.strerror}", where=str(error.filename), fix="choose another `--lab`"
             ) from None
         raise
-
-
-# -- provenance ---------------------------------------------------------------------------------
-
-
-def _provenance(job: Job) -> dict[str, Any]:
-    return {
-        "smolforge": smolforge.__version__,
-        "python": platform.python_version(),
-        "host": platform.node(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "threads": job.threads,
-        "device": job.device,
-        "peak_memory_bytes": _peak_memory_bytes(),
-    }
-
-
-def _reset_peak_memory() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return  # not Linux, or not allowed: the peak then counts from the start of the process
-
-
-def _peak_memory_bytes() -> int:
-    """Peak resident memory of this process since the stage began, or of its largest child."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    try:
-        status = Path("/proc/self/status").read_text()
-        own = int(status.split("VmHWM:")[1].split()[0]) * 1024
-    except (OSError, IndexError):
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return max(own, children)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from smolforge.data import stages as data
 from smolforge.log import Log
+from smolforge.stage import Machine
 from smolforge.store import Store, read_record
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 
@@ -22,7 +23,7 @@ DOMAINS = ("textbooks", "stories", "mathematics", "recitation")
 
 def digests(lab: Path) -> dict[str, str]:
     """`stage@version/label` → digest, for a miniature of the quick start's data side."""
-    store = Store(lab, "golden", threads=1, log=Log(None, show=io.StringIO()))
+    store = Store(lab, "golden", machine=Machine(threads=1), log=Log(None, show=io.StringIO()))
     raw = {
         domain: store.run(
             data.synthetic_documents, data.SyntheticConfig(domain=domain, bytes=20_000), label=f"raw/{domain}"

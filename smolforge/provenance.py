@@ -1,0 +1,49 @@
+"""Where and how an artifact was made: what its record keeps beside its identity."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from pathlib import Path
+from typing import Any
+
+import smolforge
+from smolforge.stage import Job
+
+
+def provenance_of(job: Job) -> dict[str, Any]:
+    """Program, machine and settings of a job; never part of an artifact's identity."""
+    return {
+        "smolforge": smolforge.__version__,
+        "python": platform.python_version(),
+        "host": platform.node(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "threads": job.threads,
+        "device": job.device,
+        "ranks": job.ranks,
+        "shard": job.shard,
+        "micro_tokens": job.micro_tokens,
+        "recompute": job.recompute,
+        "compile": job.compile,
+        "peak_memory_bytes": _peak_memory_bytes(),
+    }
+
+
+def reset_peak_memory() -> None:
+    """Let the peak count from now on, where the system allows it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return  # not Linux, or not allowed: the peak then counts from the start of the process
+
+
+def _peak_memory_bytes() -> int:
+    """Peak resident memory of this process since the stage began, or of its largest child."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    try:
+        status = Path("/proc/self/status").read_text()
+        own = int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return max(own, children)
