@@ -42,7 +42,7 @@ def rows_of(examples: Sequence[Example], length: int, group: int = 1) -> Batch:
 
 def counted_logprobs(model: Llama, batch: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probability of every counted target (N, fp32), with its row and its place (N, int64)."""
-    hidden_BTD = model.hidden(batch.tokens_BT, batch.starts_BT)
+    hidden_BTD = model.hidden(batch.tokens_BT, batch.starts_BT, batch.bounds_C)
     row_N, place_N = batch.weights_BT.nonzero(as_tuple=True)
     if not len(row_N):  # nothing to count, but still something to differentiate
         return hidden_BTD[row_N, place_N].float().sum(1), row_N, place_N

@@ -20,6 +20,7 @@ V vocabulary, F feed-forward, N tokens flat, P rotary table length, R = E / 2.
 
 from smolforge.kernels.ops import (
     adamw_step,
+    adamw_steps,
     add_rms_norm,
     attention,
     describe,
@@ -32,12 +33,14 @@ from smolforge.kernels.ops import (
     rotary_attention,
     rotary_tables,
     square_norm,
+    square_norms,
     swiglu,
     token_logprobs,
 )
 
 __all__ = [
     "adamw_step",
+    "adamw_steps",
     "add_rms_norm",
     "attention",
     "describe",
@@ -50,6 +53,7 @@ __all__ = [
     "rotary_attention",
     "rotary_tables",
     "square_norm",
+    "square_norms",
     "swiglu",
     "token_logprobs",
 ]

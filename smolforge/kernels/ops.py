@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from smolforge.kernels import build, fused, fused_loss, reference
-from smolforge.kernels.reference import newton_schulz, rotary_tables
+from smolforge.kernels import build, fused, fused_loss, gpu, reference
+from smolforge.kernels.reference import rotary_tables
 
-__all__ = ["newton_schulz", "rotary_tables"]
+__all__ = ["rotary_tables"]
 
 
 def rms_norm(x_ND: Tensor, weight_D: Tensor, eps: float) -> Tensor:
@@ -55,8 +58,15 @@ def rotary_attention(
     sin_PR: Tensor,
     positions_BT: Tensor | None = None,
     starts_BT: Tensor | None = None,
+    bounds_C: Tensor | None = None,
 ) -> Tensor:
-    """`rotary` then `attention` of packed heads (q then k then v, as `linear(x, q, k, v)` gives): B x T x (H E)."""
+    """`rotary` then `attention` of packed heads (q then k then v, as `linear(x, q, k, v)` gives): B x T x (H E).
+
+    `bounds_C` says the same as `starts_BT` in the form that FlashAttention reads (`gpu.rotary_attention`);
+    it is used where it can be.
+    """
+    if bounds_C is not None and gpu.serves_documents(qkv_BTP, heads, kv_heads):
+        return gpu.rotary_attention(qkv_BTP, heads, kv_heads, cos_PR, sin_PR, bounds_C)
     path = fused if fused.serves(qkv_BTP) else reference
     return path.rotary_attention(qkv_BTP, heads, kv_heads, cos_PR, sin_PR, positions_BT, starts_BT)
 
@@ -82,14 +92,19 @@ def linear_cross_entropy(
     targets_N: Tensor,
     weights_N: Tensor | None = None,
     z_loss: float = 0.0,
+    compiled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """(weighted sum of token losses in nats, sum of weights); logits are made in chunks and never kept.
 
     Tokens of weight 0 are ignored, whatever their target; without weights, those of target < 0 are.
     Each loss is -log p(target) + z_loss * log(sum exp logits)^2. Divide the two for the mean.
+    `compiled` lets torch compile what happens between the products (CUDA).
     """
     if weights_N is None:
         weights_N = (targets_N >= 0).float()
+    if hidden_ND.is_cuda:
+        total = gpu.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss, compiled)
+        return total, weights_N.sum()
     path = fused_loss if fused.serves(hidden_ND) else reference
     total = path.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss)
     return total, weights_N.sum()
@@ -105,6 +120,19 @@ def square_norm(tensor: Tensor) -> Tensor:
     """Sum of squares as a float64 scalar; the same bits every time for a fixed number of threads."""
     path = fused if fused.serves(tensor) and tensor.dtype == torch.float32 else reference
     return path.square_norm(tensor)
+
+
+def square_norms(tensors: Sequence[Tensor]) -> Tensor:
+    """`square_norm` of all tensors together; zero for none."""
+    if tensors and tensors[0].is_cuda:
+        return gpu.square_norms(tensors)
+    squares = [square_norm(tensor) for tensor in tensors]
+    return torch.stack(squares).sum() if squares else torch.zeros((), dtype=torch.float64)
+
+
+def newton_schulz(matrix_LMN: Tensor) -> Tensor:
+    """The nearest half-orthogonal matrices, roughly; see `reference.newton_schulz`. On CUDA in bf16."""
+    return (gpu if matrix_LMN.is_cuda else reference).newton_schulz(matrix_LMN)
 
 
 def adamw_step(
@@ -142,6 +170,21 @@ def adamw_step(
         weight_decay=weight_decay,
         grad_scale=grad_scale,
     )
+
+
+def adamw_steps(
+    weights: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    means: Sequence[Tensor],
+    squares: Sequence[Tensor],
+    **settings: Any,
+) -> None:
+    """`adamw_step` of many tensors with the same settings; on CUDA in a few launches, scaling the gradients in place."""
+    if weights and weights[0].is_cuda:
+        gpu.adamw_steps(weights, grads, means, squares, **settings)
+        return
+    for tensors in zip(weights, grads, means, squares, strict=True):
+        adamw_step(*tensors, **settings)
 
 
 def describe() -> dict[str, str]:

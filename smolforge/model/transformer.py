@@ -11,6 +11,7 @@ grouped-query attention, arXiv:2305.13245.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MethodType
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from smolforge.model.config import ModelConfig
 class Where:
     """The rotary tables, and the start of each token's document (None: one document a row).
 
+    `bounds_C` says where documents begin once more, for FlashAttention (`kernels.rotary_attention`).
     Positions count from the row's start, not the document's: rotary attention depends on differences
     alone, and a document sees only itself.
     """
@@ -30,6 +32,7 @@ class Where:
     cos: Tensor
     sin: Tensor
     starts_BT: Tensor | None
+    bounds_C: Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -49,7 +52,7 @@ class Attention(nn.Module):
     def forward(self, x_BTD: Tensor, where: Where) -> Tensor:
         qkv = kernels.linear(x_BTD, self.q_proj.weight, self.k_proj.weight, self.v_proj.weight)
         mixed = kernels.rotary_attention(
-            qkv, self.heads, self.kv_heads, where.cos, where.sin, None, where.starts_BT
+            qkv, self.heads, self.kv_heads, where.cos, where.sin, None, where.starts_BT, where.bounds_C
         )
         return kernels.linear(mixed, self.o_proj.weight)
 
@@ -120,6 +123,7 @@ class Llama(nn.Module):
         self.config = config
         self.compute = compute
         self.model = Decoder(config)
+        self.compiled = False
         self._tables: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -127,13 +131,29 @@ class Llama(nn.Module):
         """The output matrix: the embedding itself."""
         return self.model.embed_tokens.weight
 
-    def hidden(self, tokens_BT: Tensor, starts_BT: Tensor | None = None) -> Tensor:
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """Let torch compile the layers: one graph serves them all (and one the first, which has no residual).
+
+        The layers' `forward` is compiled, not their call, so that hooks (sharding, recomputation) stay
+        outside and the graph is whole.
+        """
+        forward = torch.compile(Block.forward, fullgraph=True, dynamic=False, backend=backend)
+        for block in self.model.layers:
+            block.forward = MethodType(forward, block)
+        self.compiled = True
+
+    def hidden(
+        self, tokens_BT: Tensor, starts_BT: Tensor | None = None, bounds_C: Tensor | None = None
+    ) -> Tensor:
         """Last hidden states, normed, (B, T, D) in the compute type.
 
         `starts_BT[b, t]` is the index in row `b` at which the document of token `t` begins; a token
-        sees only its own document. None: one document a row.
+        sees only its own document. None: one document a row. `bounds_C` may say the same once more, as
+        places in the flattened rows: what FlashAttention reads.
         """
-        where = Where(*self.rotary_tables(tokens_BT.shape[1], tokens_BT.device), starts_BT)
+        where = Where(*self.rotary_tables(tokens_BT.shape[1], tokens_BT.device), starts_BT, bounds_C)
+        if self.compiled and bounds_C is not None:
+            torch._dynamo.maybe_mark_dynamic(bounds_C, 0)  # any number of documents, one compiled graph
         x_BTD = kernels.embedding(tokens_BT, self.output_weight_VD, self.compute)
         residual_BTD: Tensor | None = None
         for block in self.model.layers:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from smolforge import kernels
 from smolforge.data.batches import Batch
 from smolforge.errors import StageError
 from smolforge.model.transformer import Llama
+from smolforge.train.feed import placed, placed_documents
 from smolforge.train.optim import Optimizer
 from smolforge.train.schedule import Schedule
 
@@ -33,13 +33,17 @@ MOST_SKIPPED = 5
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Some rows of a `Batch` as tensors; `extra` holds whatever else the loss needs, a row each."""
+    """Some rows of a `Batch` as tensors; `extra` holds whatever else the loss needs, a row each.
+
+    On CUDA, rows of one document have no `starts_BT`, and others have `bounds_C` beside it.
+    """
 
     tokens_BT: Tensor
     targets_BT: Tensor
     weights_BT: Tensor
-    starts_BT: Tensor
+    starts_BT: Tensor | None
     extra: Mapping[str, Tensor]
+    bounds_C: Tensor | None = None
 
 
 class LossSum(NamedTuple):
@@ -48,11 +52,13 @@ class LossSum(NamedTuple):
     total    differentiable scalar: a sum over tokens (or pairs, or answers), never a mean
     count    what to divide the sum by, over the whole batch: tokens, pairs, answers
     figures  sums over the micro-batch, divided by the same count for the log
+
+    Numbers may stay tensors: the loop reads them once a step, so that a GPU is not waited for before.
     """
 
     total: Tensor
-    count: float  # type: ignore[assignment]  # a tuple has a method of that name, which nobody needs
-    figures: Mapping[str, float] = {}
+    count: Tensor | float  # type: ignore[assignment]  # a tuple has a method of that name, which nobody needs
+    figures: Mapping[str, Tensor | float] = {}
 
 
 Loss = Callable[[Llama, MicroBatch], LossSum]
@@ -138,9 +144,12 @@ def fit(
         if batch is None:
             return
         factor = schedule(state.step + 1, state.tokens + batch.positions)
-        total, count, figures = accumulate(state.model, batch, loss, micro_tokens)
+        sums = summed_gradients(state.model, batch, loss, micro_tokens)
+        total, count, square, *figures = torch.stack(
+            [*sums[:2], square_norm(state.model), *sums.figures.values()]
+        ).tolist()
         mean = total / count if count else 0.0
-        norm = gradient_norm(state.model) / count if count else 0.0
+        norm = math.sqrt(square) / count if count else 0.0
         _check_finite(state, mean, norm)
         skip = count == 0 or _is_spike(state, mean, norm, skip_deviations)
         if not skip:
@@ -158,7 +167,9 @@ def fit(
             grad_norm=norm,
             skipped=skip,
             seconds=time.perf_counter() - began,
-            figures={name: value / count for name, value in figures.items()} if count else {},
+            figures={n: value / count for n, value in zip(sums.figures, figures, strict=True)}
+            if count
+            else {},
             domains=batch.domains,
         )
         if save is not None and save_every_steps and state.step % save_every_steps == 0:
@@ -170,18 +181,36 @@ def accumulate(
     model: Llama, batch: Batch, loss: Loss, micro_tokens: int
 ) -> tuple[float, float, dict[str, float]]:
     """Gradients of the summed loss into `.grad`; gives the sum, its count, and the summed figures."""
+    sums = summed_gradients(model, batch, loss, micro_tokens)
+    return float(sums.total), float(sums.count), {name: float(value) for name, value in sums.figures.items()}
+
+
+class Sums(NamedTuple):
+    """A whole batch's `LossSum`, float64 scalars that nobody has waited for."""
+
+    total: Tensor
+    count: Tensor  # type: ignore[assignment]
+    figures: dict[str, Tensor]
+
+
+def summed_gradients(model: Llama, batch: Batch, loss: Loss, micro_tokens: int) -> Sums:
+    """Gradients of the summed loss into `.grad`; nothing here waits for a GPU."""
     for weight in model.parameters():
         weight.grad = None
-    total, count = 0.0, 0.0
-    figures: dict[str, float] = {}
-    for micro in micro_batches(batch, micro_tokens, model.output_weight_VD.device):
+    device = model.output_weight_VD.device
+    sums = Sums(_wide(0.0, device), _wide(0.0, device), {})
+    for micro in micro_batches(batch, micro_tokens, device):
         found = loss(model, micro)
         found.total.backward()
-        total += float(found.total.detach())
-        count += float(found.count)
+        sums.total.add_(found.total.detach())
+        sums.count.add_(found.count)
         for name, value in found.figures.items():
-            figures[name] = figures.get(name, 0.0) + float(value)
-    return total, count, figures
+            sums.figures.setdefault(name, _wide(0.0, device)).add_(value)
+    return sums
+
+
+def _wide(value: float, device: torch.device) -> Tensor:
+    return torch.full((), value, dtype=torch.float64, device=device)
 
 
 def micro_batches(batch: Batch, micro_tokens: int, device: torch.device) -> Iterator[MicroBatch]:
@@ -190,16 +219,14 @@ def micro_batches(batch: Batch, micro_tokens: int, device: torch.device) -> Iter
     step = max(1, micro_tokens // (length * batch.group)) * batch.group
     for start in range(0, rows, step):
         part = slice(start, start + step)
-
-        def tensor(array: np.ndarray, part: slice = part) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array[part])).to(device)
-
+        starts_BT, bounds_C = placed_documents(batch.starts_BT[part], batch.weights_BT[part], device)
         yield MicroBatch(
-            tokens_BT=tensor(batch.tokens_BT),
-            targets_BT=tensor(batch.targets_BT),
-            weights_BT=tensor(batch.weights_BT),
-            starts_BT=tensor(batch.starts_BT),
-            extra={name: tensor(array) for name, array in batch.extra.items()},
+            tokens_BT=placed(batch.tokens_BT[part], device),
+            targets_BT=placed(batch.targets_BT[part], device),
+            weights_BT=placed(batch.weights_BT[part], device),
+            starts_BT=starts_BT,
+            extra={name: placed(array[part], device) for name, array in batch.extra.items()},
+            bounds_C=bounds_C,
         )
 
 
@@ -207,23 +234,24 @@ def next_token_loss(z_loss: float = 0.0) -> Loss:
     """Cross-entropy of every weighted target; counts the weights. For pre-training and SFT."""
 
     def loss(model: Llama, batch: MicroBatch) -> LossSum:
-        hidden_BTD = model.hidden(batch.tokens_BT, batch.starts_BT)
+        hidden_BTD = model.hidden(batch.tokens_BT, batch.starts_BT, batch.bounds_C)
         total, count = kernels.linear_cross_entropy(
             hidden_BTD.flatten(0, 1),
             model.output_weight_VD,
             batch.targets_BT.flatten(),
             batch.weights_BT.flatten(),
             z_loss,
+            model.compiled,
         )
-        return LossSum(total, float(count))
+        return LossSum(total, count)
 
     return loss
 
 
-def gradient_norm(model: Llama) -> float:
-    """Euclidean norm of all gradients together."""
-    squares = [kernels.square_norm(w.grad) for w in model.parameters() if w.grad is not None]
-    return math.sqrt(float(torch.stack(squares).sum())) if squares else 0.0
+def square_norm(model: Llama) -> Tensor:
+    """Sum of squares of all gradients together, a float64 scalar on the model's device."""
+    grads = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    return kernels.square_norms(grads).to(model.output_weight_VD.device)
 
 
 def _check_finite(state: TrainState, loss: float, norm: float) -> None:

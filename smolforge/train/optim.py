@@ -35,11 +35,12 @@ class Optimizer:
     def __post_init__(self) -> None:
         self._stacks = _stacks(self.parameters) if self.config.kind == "muon" else []
         in_stacks = {name for names in self._stacks for name in names}
-        self._single = [name for name in self.parameters if name not in in_stacks]
+        self._singles: dict[tuple[float, float], list[str]] = {}
         for name, weight in self.parameters.items():
             self.first[name] = torch.zeros_like(weight, requires_grad=False)
-            if name in self._single:
+            if name not in in_stacks:
                 self.second[name] = torch.zeros_like(weight, requires_grad=False)
+                self._singles.setdefault(self._rate_and_decay(name), []).append(name)
 
     @property
     def peak_lr(self) -> float:
@@ -50,27 +51,29 @@ class Optimizer:
     def step(self, factor: float, grad_scale: float) -> None:
         """Move every weight by its gradient times `grad_scale`, at `factor` times the peak rates."""
         self.updates += 1
-        for name in self._single:
-            self._adamw(name, factor, grad_scale)
+        for (lr, decay), names in self._singles.items():
+            self._adamw(names, factor * lr, decay, grad_scale)
         for names in self._stacks:
             self._muon(names, factor * self.config.lr, grad_scale)
 
-    def _adamw(self, name: str, factor: float, grad_scale: float) -> None:
-        weight, config = self.parameters[name], self.config
-        if weight.grad is None:
-            return
-        lr, decay = config.lr, config.weight_decay
-        if weight.ndim == 1:
-            lr, decay = config.norm_lr, 0.0
-        elif name == EMBEDDING:
-            lr, decay = config.embedding_lr, 0.0
-        kernels.adamw_step(
-            weight.detach(),
-            weight.grad,
-            self.first[name],
-            self.second[name],
+    def _rate_and_decay(self, name: str) -> tuple[float, float]:
+        """Of a tensor under AdamW: only matrices decay."""
+        if self.parameters[name].ndim == 1:
+            return self.config.norm_lr, 0.0
+        if name == EMBEDDING:
+            return self.config.embedding_lr, 0.0
+        return self.config.lr, self.config.weight_decay
+
+    def _adamw(self, names: list[str], lr: float, decay: float, grad_scale: float) -> None:
+        config = self.config
+        moved = {name: grad for name in names if (grad := self.parameters[name].grad) is not None}
+        kernels.adamw_steps(
+            [self.parameters[name].detach() for name in moved],
+            list(moved.values()),
+            [self.first[name] for name in moved],
+            [self.second[name] for name in moved],
             step=self.updates,
-            lr=lr * factor,
+            lr=lr,
             beta1=config.beta1,
             beta2=config.beta2,
             eps=config.eps,
