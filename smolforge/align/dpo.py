@@ -22,6 +22,7 @@ from smolforge.data.batches import Batch, Example, shuffled
 from smolforge.errors import InputError
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import Loss, LossSum, MicroBatch
+from smolforge.train.team import Team
 
 REFERENCE = "reference_B"
 SORT_BATCHES = 8
@@ -52,18 +53,28 @@ def usable_pairs(pairs: Sequence[TokenPair], length: int) -> list[TokenPair]:
 
 
 def with_reference(
-    model: Llama, pairs: Sequence[TokenPair], *, length: int, rows: int, micro_tokens: int
+    model: Llama,
+    pairs: Sequence[TokenPair],
+    *,
+    length: int,
+    rows: int,
+    micro_tokens: int,
+    team: Team | None = None,
 ) -> list[TokenPair]:
-    """The pairs with the log-probabilities that `model`, as it stands now, gives their answers."""
+    """The pairs with the log-probabilities that `model`, as it stands now, gives their answers.
+
+    The processes of a `team` each do some of the work and tell each other; all give the same.
+    """
     order = sorted(range(len(pairs)), key=lambda i: (pairs[i].longest, i))
-    made: dict[int, TokenPair] = {}
-    for start in range(0, len(order), rows):
-        part = order[start : start + rows]
+    parts = [order[start : start + rows] for start in range(0, len(order), rows)]
+    sums: dict[int, tuple[float, float]] = {}
+    for part in parts if team is None else parts[team.rank :: team.ranks]:
         batch = rows_of([e for i in part for e in (pairs[i].chosen, pairs[i].rejected)], length, group=2)
-        sums_B = logprobs_of(model, batch, micro_tokens).sum(1, dtype=np.float64)
-        for place, i in enumerate(part):
-            made[i] = replace(pairs[i], reference=(float(sums_B[2 * place]), float(sums_B[2 * place + 1])))
-    return [made[i] for i in range(len(pairs))]
+        sums_B = logprobs_of(model, batch, micro_tokens).sum(1, dtype=np.float64).tolist()
+        sums |= {i: (sums_B[2 * place], sums_B[2 * place + 1]) for place, i in enumerate(part)}
+    for others in [] if team is None else team.everyones(sums):
+        sums |= others
+    return [replace(pair, reference=sums[i]) for i, pair in enumerate(pairs)]
 
 
 class PairBatches:
@@ -133,7 +144,7 @@ def dpo_loss(
         logprob_N, row_N, _ = counted_logprobs(model, batch)
         rows = batch.tokens_BT.shape[0]
         policy_B = sum_rows(logprob_N.double(), row_N, rows)
-        counts_B = (batch.weights_BT > 0).sum(1).clamp_min(1)
+        counts_B = (batch.weights_BT > 0).sum(1)
         return preference_loss(
             policy_B, batch.extra[REFERENCE], counts_B, beta, by_length, nll_weight, smoothing
         )
@@ -150,7 +161,9 @@ def preference_loss(
     nll_weight: float = 0.0,
     smoothing: float = 0.0,
 ) -> LossSum:
-    """The loss from summed log-probabilities of chosen and rejected rows in turn."""
+    """The loss from summed log-probabilities of chosen and rejected rows in turn; pairs of blank rows do not count."""
+    real_P = counts_B[0::2] > 0
+    counts_B = counts_B.clamp_min(1)
     nll_P = -policy_B[0::2] / counts_B[0::2]
     ratio_B = policy_B - reference_B
     if by_length:
@@ -158,7 +171,7 @@ def preference_loss(
     chosen_P, rejected_P = beta * ratio_B[0::2], beta * ratio_B[1::2]
     margin_P = chosen_P - rejected_P
     loss_P = -(1 - smoothing) * functional.logsigmoid(margin_P) - smoothing * functional.logsigmoid(-margin_P)
-    total = (loss_P + nll_weight * nll_P).sum()
+    total = torch.where(real_P, loss_P + nll_weight * nll_P, 0.0).sum()
     with torch.no_grad():
         figures = {
             "accuracy": float((margin_P > 0).sum()),
@@ -167,4 +180,4 @@ def preference_loss(
             "rejected_reward": float(rejected_P.sum()),
             "chosen_nll": float(nll_P.sum()),
         }
-    return LossSum(total, float(len(margin_P)), figures)
+    return LossSum(total, real_P.sum(), figures)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from smolforge.align.tuning import Course
     from smolforge.model.transformer import Llama
     from smolforge.text.tokenizer import Tok
+    from smolforge.train.team import Team
 
 Compute = Literal["auto", "float32", "bfloat16"]
 
@@ -162,6 +163,7 @@ def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, dat
     from smolforge.align.conversations import conversation_example, read_conversations
     from smolforge.data.batches import ExampleBatches
     from smolforge.train.loop import next_token_loss
+    from smolforge.train.team import joined
 
     tok, model = _load(cfg.compute, job, init, tokenizer)
     chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
@@ -170,7 +172,8 @@ def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, dat
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
     course = _course(cfg, model, batches, next_token_loss(cfg.optim.z_loss), batches.count_batches())
-    facts = _tune(job, tok, course, init, length)
+    with joined(job.rank, job.ranks, job.shard, job.device) as team:
+        facts = _tune(job, tok, course, init, length, team)
     return {**facts, "conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
 
 
@@ -178,7 +181,7 @@ def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, dat
 def sample_pairs(
     cfg: SamplePairsConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, data: ChatData
 ) -> Facts:
-    """Let a tuned model answer training questions several times, and rank what it said.
+    """Let a tuned model answer training questions several times, and rank what it said. One process alone.
 
     Questions with an `item` are ranked by its rule, others by word overlap with the data's own answer.
 
@@ -223,7 +226,7 @@ def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pai
     """
     from smolforge.align import conversations
     from smolforge.align.dpo import PairBatches, TokenPair, dpo_loss, usable_pairs, with_reference
-    from smolforge.align.tuning import MICRO_TOKENS
+    from smolforge.train.team import joined
 
     tok, model = _load(cfg.compute, job, init, tokenizer)
     length = min(cfg.length, model.config.max_position_embeddings)
@@ -238,21 +241,29 @@ def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pai
             )
         )
     kept = usable_pairs(made, length)
-    ready = with_reference(
-        model, kept, length=length, rows=max(1, cfg.pairs_per_step), micro_tokens=MICRO_TOKENS
-    )
-    batches = PairBatches(
-        ready, length=length, pairs_per_step=cfg.pairs_per_step, seed=cfg.seed, epochs=cfg.epochs
-    )
-    loss = dpo_loss(cfg.beta, by_length=cfg.by_length, nll_weight=cfg.nll_weight, smoothing=cfg.smoothing)
-    course = _course(cfg, model, batches, loss, batches.count_batches())
-    facts = _tune(job, tok, course, init, length)
+    with joined(job.rank, job.ranks, job.shard, job.device) as team:
+        ready = with_reference(
+            model,
+            kept,
+            length=length,
+            rows=max(1, cfg.pairs_per_step),
+            micro_tokens=job.micro_tokens,
+            team=team,
+        )
+        batches = PairBatches(
+            ready, length=length, pairs_per_step=cfg.pairs_per_step, seed=cfg.seed, epochs=cfg.epochs
+        )
+        loss = dpo_loss(cfg.beta, by_length=cfg.by_length, nll_weight=cfg.nll_weight, smoothing=cfg.smoothing)
+        course = _course(cfg, model, batches, loss, batches.count_batches())
+        facts = _tune(job, tok, course, init, length, team)
     return {**facts, "pairs": len(kept), "left_out": len(made) - len(kept)}
 
 
 @stage(makes=Checkpoint, version=1)
 def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, data: ChatData) -> Facts:
     """Let a model try questions whose answers a program can check, and make what worked more likely.
+
+    One process alone: the answers are sampled from the model as it is at every round.
 
     Writes  config.json, model.safetensors, losses.jsonl (with the mean reward of each step)
     Facts   parameters, tokens, loss, flops; questions; reward, the mean over the last steps
@@ -348,14 +359,29 @@ def _course(
     )
 
 
-def _tune(job: Job, tok: Tok, course: Course, init: Checkpoint, length: int) -> Facts:
+def _tune(
+    job: Job, tok: Tok, course: Course, init: Checkpoint, length: int, team: Team | None = None
+) -> Facts:
     """Train, write the model for chat (its end is `<|im_end|>`), and give the facts."""
     from smolforge.align.tuning import tune
     from smolforge.model.weights import save_model
+    from smolforge.train.stages import tell_where
 
-    done = tune(course, job.work, progress=job.log.progress, event=job.log.event, say=job.log.say)
-    save_model(job.out, course.model, bos=tok.eot_id, eos=tok.im_end_id, pad=tok.eot_id)
-    (job.out / "losses.jsonl").write_bytes(done.losses.read_bytes())
+    tell_where(job)
+    done = tune(
+        course,
+        job.work,
+        device=job.device,
+        micro_tokens=job.micro_tokens,
+        recompute=job.recompute,
+        progress=job.log.progress,
+        event=job.log.event,
+        say=job.log.say,
+        team=team,
+    )
+    if done.model is not None:
+        save_model(job.out, done.model, bos=tok.eot_id, eos=tok.im_end_id, pad=tok.eot_id)
+        (job.out / "losses.jsonl").write_text(done.losses, encoding="utf-8")
     shape = course.model.config
     before = init.facts.get("tokens", 0)
     facts: dict[str, int | float | str] = {

@@ -14,9 +14,10 @@ from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig
 from smolforge.train.loop import BatchSource, Loss, Step, TrainState, fit
 from smolforge.train.optim import make_optimizer
+from smolforge.train.parallel import brought_together, place
 from smolforge.train.schedule import Schedule
+from smolforge.train.team import Team
 
-MICRO_TOKENS = 16_384
 LAST_SHARE = 0.1
 LEAST_LAST = 5
 EVENT_SECONDS = 1.0
@@ -44,19 +45,34 @@ class Course:
 
 @dataclass(frozen=True)
 class Done:
-    """The loss log, the positions trained on, and the means of every figure over the last steps."""
+    """The model (rank 0 alone has it), the loss log, the positions trained on, and every figure's mean over the last steps."""
 
-    losses: Path
+    model: Llama | None
+    losses: str
     tokens: int
     last_means: dict[str, float]
 
 
 def tune(
-    course: Course, work: Path, *, progress: Show, event: Callable[..., None], say: Callable[[str], None]
+    course: Course,
+    work: Path,
+    *,
+    device: str,
+    micro_tokens: int,
+    recompute: bool,
+    progress: Show,
+    event: Callable[..., None],
+    say: Callable[[str], None],
+    team: Team | None = None,
 ) -> Done:
-    """Train the model in place to the end of the course, going on from what an earlier, killed run left in `work`."""
-    state = TrainState(model=course.model, optimizer=make_optimizer(course.model, course.optim))
-    checkpoints = Checkpoints(work / "checkpoints", notice=say)
+    """Train the model to the end of the course, going on from what an earlier, killed run left in `work`.
+
+    All processes of the `team` call it; the model is given back by rank 0 alone.
+    """
+    spread = place(course.model, device, team, recompute=recompute)
+    optimizer = make_optimizer(course.model, course.optim, team)
+    state = TrainState(model=course.model, optimizer=optimizer, spread=spread)
+    checkpoints = Checkpoints(work / "checkpoints", notice=say, team=team)
     resumed = checkpoints.restore(state)
     lines: list[dict[str, Any]] = []
     if resumed is not None:
@@ -67,25 +83,27 @@ def tune(
         checkpoints.save(state, {"batches": course.batches.state(), "lines": lines})
 
     pace = _Pace(event)
-    for step in fit(
+    steps = fit(
         state,
         course.batches,
         course.loss,
         course.schedule,
         until_step=course.steps,
-        micro_tokens=MICRO_TOKENS,
+        micro_tokens=micro_tokens,
         clip=course.optim.clip,
         skip_deviations=course.optim.skip_deviations,
         save=save,
         save_every_steps=course.save_every_steps,
-    ):
-        figures = {**step.figures, **(course.extra_figures() if course.extra_figures else {})}
-        lines.append(_line(step, figures))
-        progress(step.step, course.steps, "steps", _note(step, figures))
-        pace.tell(step, figures, last=step.step == course.steps)
-    losses = work / "losses.jsonl"
-    losses.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines), encoding="utf-8")
-    return Done(losses, state.tokens, _last_means(lines))
+    )
+    with checkpoints.kept():
+        for step in steps:
+            figures = {**step.figures, **(course.extra_figures() if course.extra_figures else {})}
+            lines.append(_line(step, figures))
+            progress(step.step, course.steps, "steps", _note(step, figures))
+            pace.tell(step, figures, last=step.step == course.steps)
+    whole = brought_together(state)
+    text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    return Done(whole.model if whole else None, text, state.tokens, _last_means(lines))
 
 
 def _line(step: Step, figures: Mapping[str, float]) -> dict[str, Any]:

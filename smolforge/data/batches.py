@@ -55,6 +55,31 @@ class Batch:
         return int(self.tokens_BT.size)
 
 
+def rows_of_rank(batch: Batch, rank: int, ranks: int) -> Batch:
+    """One process's rows: whole groups in order, as many for each process; blank rows where they run out.
+
+    Blank rows weigh nothing, so all processes' sums together are those of the batch.
+    """
+    rows, length = batch.tokens_BT.shape
+    each = -(-rows // (batch.group * ranks)) * batch.group
+    part = slice(min(rows, rank * each), min(rows, (rank + 1) * each))
+    missing = each - (part.stop - part.start)
+    tokens_BT, targets_BT, weights_BT, starts_BT = _blank(missing, length)
+    extra = {
+        name: np.concatenate([a[part], np.zeros((missing, *a.shape[1:]), a.dtype)])
+        for name, a in batch.extra.items()
+    }
+    return Batch(
+        np.concatenate([batch.tokens_BT[part], tokens_BT]),
+        np.concatenate([batch.targets_BT[part], targets_BT]),
+        np.concatenate([batch.weights_BT[part], weights_BT]),
+        np.concatenate([batch.starts_BT[part], starts_BT]),
+        domains=batch.domains,
+        extra=extra,
+        group=batch.group,
+    )
+
+
 class Documents:
     """The token ids of one domain, read from its shards as they are needed."""
 

@@ -15,6 +15,7 @@ from types import MethodType
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from smolforge import kernels
 from smolforge.model.config import ModelConfig
@@ -116,7 +117,10 @@ class Decoder(nn.Module):
 
 
 class Llama(nn.Module):
-    """A plain Llama decoder. Master parameters are fp32; products run in `compute`."""
+    """A plain Llama decoder. Master parameters are fp32; products run in `compute`.
+
+    With `recompute`, training keeps each layer's input alone and makes the rest again on the way back.
+    """
 
     def __init__(self, config: ModelConfig, compute: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -124,6 +128,7 @@ class Llama(nn.Module):
         self.compute = compute
         self.model = Decoder(config)
         self.compiled = False
+        self.recompute = False
         self._tables: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -157,7 +162,12 @@ class Llama(nn.Module):
         x_BTD = kernels.embedding(tokens_BT, self.output_weight_VD, self.compute)
         residual_BTD: Tensor | None = None
         for block in self.model.layers:
-            x_BTD, residual_BTD = block(x_BTD, residual_BTD, where)
+            if self.recompute and torch.is_grad_enabled():
+                x_BTD, residual_BTD = checkpoint(
+                    block, x_BTD, residual_BTD, where, use_reentrant=False, preserve_rng_state=False
+                )
+            else:
+                x_BTD, residual_BTD = block(x_BTD, residual_BTD, where)
         norm = self.model.norm.weight
         if residual_BTD is None:
             return kernels.rms_norm(x_BTD, norm, self.config.rms_norm_eps)

@@ -1,31 +1,34 @@
 """Training state on disk: written whole or not at all, verified when read, few at a time.
 
-    folder/step-00000120/   model.safetensors, optimizer.safetensors, train_state.json, digests.json
+    folder/step-0000000120/   model.safetensors, optimizer.safetensors, train_state.json, digests.json
 
 A checkpoint is written beside its place, synced, and renamed; a power cut leaves the old ones intact. One
-that does not match its digests is set aside with a notice, and the one before it is used.
+that does not match its digests is set aside with a notice, and the one before it is used. Where several
+processes train the model, they write another kind (`sharded`); either kind is restored on any number.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from smolforge.errors import InputError, SmolError, StageError
 from smolforge.model.weights import WEIGHTS_FILE, load_tensors, save_tensors
+from smolforge.train import atomic
 from smolforge.train.loop import TrainState
+from smolforge.train.team import Team, fill
+
+if TYPE_CHECKING:
+    from smolforge.train.sharded import Writer
 
 OPTIMIZER_FILE = "optimizer.safetensors"
 STATE_FILE = "train_state.json"
-DIGESTS_FILE = "digests.json"
 
 
 class Checkpoints:
@@ -33,44 +36,72 @@ class Checkpoints:
 
     keep    how many to keep; at least two, so that a damaged one has a predecessor
     notice  told, in words, when a damaged checkpoint was passed over
+    team    the processes that train the model together; all of them call every method
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2, notice: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep: int = 2,
+        notice: Callable[[str], None] = print,
+        team: Team | None = None,
+    ) -> None:
         self.folder = folder
         self.keep = max(2, keep)
         self.notice = notice
+        self.team = team
+        self._writer: Writer | None = None
 
     def save(self, state: TrainState, data: Mapping[str, Any]) -> None:
-        """Write the state, with `data` (JSON-ready: batch source, file offsets), then drop the oldest."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write the state, with `data` (JSON-ready: batch source, file offsets), then drop the oldest.
+
+        A team's is only copied when this returns; it is written while training goes on.
+        """
         final = self.folder / f"step-{state.step:010d}"
-        fresh = self.folder / (final.name + ".tmp")
-        _remove(fresh)
+        if self.team is None:
+            self._save_alone(final, state, data)
+            self._drop_oldest()
+            return
+        if self._writer is None:
+            from smolforge.train.sharded import Writer
+
+            self._writer = Writer(self.team, self._drop_oldest)
+        self._writer.write(final, state, {STATE_FILE: _plain(state, data)})
+
+    def _save_alone(self, final: Path, state: TrainState, data: Mapping[str, Any]) -> None:
+        fresh = atomic.beside(final)
         try:
-            fresh.mkdir()
+            atomic.remove(fresh)
+            fresh.mkdir(parents=True)
             save_tensors(fresh / WEIGHTS_FILE, {n: w.detach() for n, w in state.model.named_parameters()})
             save_training(fresh, state, data)
-            _write_digests(fresh)
-            _remove(final)
-            fresh.rename(final)
-            _sync(self.folder)
+            atomic.put_in_place(fresh, final, atomic.digests_of(fresh.iterdir()))
         except OSError as error:
-            _remove(fresh)
-            raise StageError(
-                f"the checkpoint of step {state.step} could not be written: {error.strerror}",
-                where=str(final),
-                fix="free some disk space and run again; it resumes from the checkpoint before",
-            ) from None
-        for old in self._found()[self.keep :]:
-            _remove(old)
+            atomic.remove(fresh)
+            raise atomic.not_written(final, str(error.strerror)) from None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Around training: what is being written when it ends, or stops with a message, is written first."""
+        try:
+            yield
+        except StageError:
+            self._finish()
+            raise
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._writer is not None:
+            self._writer.finish()
 
     def restore(self, state: TrainState) -> dict[str, Any] | None:
         """Bring `state` to the newest whole checkpoint and give its `data`; None when there is none."""
-        for folder in self._found():
+        names = [folder.name for folder in self._found()]
+        for name in names if self.team is None else self.team.told(names):
+            folder = self.folder / name
             try:
-                _verify(folder)
-                load_weights(folder, state)
-                data = load_training(folder, state)
+                data = self._load(folder, state)
             except SmolError as error:
                 self.notice(f"checkpoint {folder.name} is damaged ({error.what}); using the one before it")
                 continue
@@ -78,12 +109,44 @@ class Checkpoints:
             return data
         return None
 
+    def _load(self, folder: Path, state: TrainState) -> dict[str, Any]:
+        files = self._verify(folder)
+        if {WEIGHTS_FILE, OPTIMIZER_FILE, STATE_FILE} <= files:
+            load_weights(folder, state)
+            return load_training(folder, state)
+        from smolforge.train import sharded
+
+        if not {sharded.METADATA_FILE, STATE_FILE} <= files:
+            raise InputError("it has no weights", where=str(folder))
+        sharded.load(folder, state, self.team)
+        return _take_over(state, read_state(folder))
+
+    def _verify(self, folder: Path) -> set[str]:
+        """Names of the files. A team shares the work, and what one finds holds for all."""
+        if self.team is None:
+            return atomic.verify(folder)
+        files: set[str] = set()
+        trouble = ""
+        try:
+            files = atomic.verify(folder, rank=self.team.rank, ranks=self.team.ranks)
+        except InputError as error:
+            trouble = error.what
+        if trouble := max(self.team.everyones(trouble)):
+            raise InputError(trouble, where=str(folder))
+        return files
+
+    def _drop_oldest(self) -> None:
+        for old in self._found()[self.keep :]:
+            atomic.remove(old)
+
     def _found(self) -> list[Path]:
         """Checkpoint folders, newest first; half-written ones do not count."""
         if not self.folder.is_dir():
             return []
         named = [
-            p for p in self.folder.iterdir() if p.name.startswith("step-") and not p.name.endswith(".tmp")
+            p
+            for p in self.folder.iterdir()
+            if p.name.startswith("step-") and not p.name.endswith(atomic.HALF_WRITTEN)
         ]
         return sorted(named, reverse=True)
 
@@ -91,7 +154,11 @@ class Checkpoints:
 def save_training(folder: Path, state: TrainState, data: Mapping[str, Any]) -> None:
     """What, beside the weights, is needed to go on: `optimizer.safetensors` and `train_state.json`."""
     save_tensors(folder / OPTIMIZER_FILE, state.optimizer.tensors())
-    plain = {
+    atomic.write_json(folder / STATE_FILE, _plain(state, data))
+
+
+def _plain(state: TrainState, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "step": state.step,
         "tokens": state.tokens,
         "updates": state.optimizer.updates,
@@ -100,13 +167,17 @@ def save_training(folder: Path, state: TrainState, data: Mapping[str, Any]) -> N
         "recent": state.recent,
         "data": data,
     }
-    (folder / STATE_FILE).write_text(json.dumps(plain, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load_training(folder: Path, state: TrainState) -> dict[str, Any]:
     """Take over optimiser and counters from `save_training`; gives its `data`."""
     plain = read_state(folder)
-    state.optimizer.load(load_tensors(folder / OPTIMIZER_FILE), plain["updates"])
+    state.optimizer.load(load_tensors(folder / OPTIMIZER_FILE))
+    return _take_over(state, plain)
+
+
+def _take_over(state: TrainState, plain: Mapping[str, Any]) -> dict[str, Any]:
+    state.optimizer.updates = plain["updates"]
     state.step, state.tokens = plain["step"], plain["tokens"]
     state.skipped, state.skipped_in_a_row = plain["skipped"], plain["skipped_in_a_row"]
     state.recent = [(loss, norm) for loss, norm in plain["recent"]]
@@ -134,40 +205,4 @@ def load_weights(folder: Path, state: TrainState) -> None:
         raise InputError("the checkpoint is of another model", where=str(folder))
     with torch.no_grad():
         for name, weight in own.items():
-            weight.copy_(tensors[name])
-
-
-def _write_digests(folder: Path) -> None:
-    digests = {file.name: _digest(file) for file in sorted(folder.iterdir())}
-    (folder / DIGESTS_FILE).write_text(json.dumps(digests, sort_keys=True) + "\n", encoding="utf-8")
-    for file in folder.iterdir():
-        _sync(file)
-    _sync(folder)
-
-
-def _verify(folder: Path) -> None:
-    try:
-        digests = json.loads((folder / DIGESTS_FILE).read_text(encoding="utf-8"))
-        wrong = [name for name in sorted(digests) if _digest(folder / name) != digests[name]]
-    except (OSError, ValueError, AttributeError, TypeError):
-        raise InputError("its files are incomplete", where=str(folder)) from None
-    if wrong or not {WEIGHTS_FILE, OPTIMIZER_FILE, STATE_FILE} <= set(digests):
-        raise InputError(f"{wrong[0] if wrong else DIGESTS_FILE} has changed", where=str(folder))
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+            fill(weight, tensors[name])

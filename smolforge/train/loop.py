@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +25,10 @@ from smolforge.model.transformer import Llama
 from smolforge.train.feed import placed, placed_documents
 from smolforge.train.optim import Optimizer
 from smolforge.train.schedule import Schedule
+from smolforge.train.team import local
+
+if TYPE_CHECKING:
+    from smolforge.train.parallel import Spread
 
 SPIKE_WINDOW = 128
 SPIKE_HISTORY = 32
@@ -85,7 +89,8 @@ class TrainState:
     """Everything that training changes; with a batch source's state it is all that a resume needs.
 
     step and tokens count over the whole training, earlier phases included; tokens are the positions of
-    all batches. `recent` holds the latest losses and gradient norms, by which spikes are known.
+    all batches. `recent` holds the latest losses and gradient norms, by which spikes are known. `spread`
+    is there when several processes train the model.
     """
 
     model: Llama
@@ -96,6 +101,7 @@ class TrainState:
     skipped: int = 0
     recent: list[tuple[float, float]] = field(default_factory=list)
     skipped_in_a_row: int = 0
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -144,10 +150,9 @@ def fit(
         if batch is None:
             return
         factor = schedule(state.step + 1, state.tokens + batch.positions)
-        sums = summed_gradients(state.model, batch, loss, micro_tokens)
-        total, count, square, *figures = torch.stack(
-            [*sums[:2], square_norm(state.model), *sums.figures.values()]
-        ).tolist()
+        sums = summed_gradients(state.model, batch, loss, micro_tokens, state.spread)
+        numbers = torch.stack([square_norm(state.model), *sums[:2], *sums.figures.values()]).tolist()
+        square, total, count, *figures = numbers if state.spread is None else state.spread.sums(*numbers)
         mean = total / count if count else 0.0
         norm = math.sqrt(square) / count if count else 0.0
         _check_finite(state, mean, norm)
@@ -193,14 +198,22 @@ class Sums(NamedTuple):
     figures: dict[str, Tensor]
 
 
-def summed_gradients(model: Llama, batch: Batch, loss: Loss, micro_tokens: int) -> Sums:
-    """Gradients of the summed loss into `.grad`; nothing here waits for a GPU."""
+def summed_gradients(
+    model: Llama, batch: Batch, loss: Loss, micro_tokens: int, spread: Spread | None = None
+) -> Sums:
+    """Gradients of the summed loss into `.grad`; nothing here waits for a GPU.
+
+    With `spread`, gradients are those of all processes together, and the sums those of this one's rows.
+    """
     for weight in model.parameters():
         weight.grad = None
     device = model.output_weight_VD.device
     sums = Sums(_wide(0.0, device), _wide(0.0, device), {})
-    for micro in micro_batches(batch, micro_tokens, device):
-        found = loss(model, micro)
+    own = batch if spread is None else spread.own_rows(batch)
+    rows_left = len(own.tokens_BT)
+    for micro in micro_batches(own, micro_tokens, device):
+        rows_left -= len(micro.tokens_BT)
+        found = loss(model, micro) if spread is None else spread.run(loss, micro, last=not rows_left)
         found.total.backward()
         sums.total.add_(found.total.detach())
         sums.count.add_(found.count)
@@ -249,8 +262,8 @@ def next_token_loss(z_loss: float = 0.0) -> Loss:
 
 
 def square_norm(model: Llama) -> Tensor:
-    """Sum of squares of all gradients together, a float64 scalar on the model's device."""
-    grads = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    """Sum of squares of all gradients together, a float64 scalar on the model's device; of this process's rows."""
+    grads = [local(weight.grad) for weight in model.parameters() if weight.grad is not None]
     return kernels.square_norms(grads).to(model.output_weight_VD.device)
 
 

@@ -15,6 +15,7 @@ from smolforge import kernels
 from smolforge.errors import InputError
 from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig
+from smolforge.train.team import Team, fill, local, orthogonalised
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Optimizer:
     updates    steps taken, skipped ones not counted
     first      gradient average (AdamW) or momentum (Muon)
     second     squared-gradient average (AdamW)
+    team       the processes among whom the parameters are split, and their averages with them
     """
 
     config: OptimConfig
@@ -31,6 +33,7 @@ class Optimizer:
     updates: int = 0
     first: dict[str, Tensor] = field(default_factory=dict)
     second: dict[str, Tensor] = field(default_factory=dict)
+    team: Team | None = None
 
     def __post_init__(self) -> None:
         self._stacks = _stacks(self.parameters) if self.config.kind == "muon" else []
@@ -68,10 +71,10 @@ class Optimizer:
         config = self.config
         moved = {name: grad for name in names if (grad := self.parameters[name].grad) is not None}
         kernels.adamw_steps(
-            [self.parameters[name].detach() for name in moved],
-            list(moved.values()),
-            [self.first[name] for name in moved],
-            [self.second[name] for name in moved],
+            [local(self.parameters[name].detach()) for name in moved],
+            [local(grad) for grad in moved.values()],
+            [local(self.first[name]) for name in moved],
+            [local(self.second[name]) for name in moved],
             step=self.updates,
             lr=lr,
             beta1=config.beta1,
@@ -88,27 +91,30 @@ class Optimizer:
         shapes. Source: Muon, Jordan et al. 2024.
         """
         config = self.config
-        weights = [self.parameters[name] for name in names]
-        grads = [weight.grad * grad_scale for weight in weights if weight.grad is not None]
-        if len(grads) < len(weights):
+        parameters = [self.parameters[name] for name in names]
+        grads = [local(p.grad) * grad_scale for p in parameters if p.grad is not None]
+        if len(grads) < len(parameters):
             return
-        momenta = [self.first[name] for name in names]
+        weights, momenta = [local(p) for p in parameters], [local(self.first[name]) for name in names]
         torch._foreach_lerp_(momenta, grads, 1.0 - config.momentum)
-        ahead_LMN = torch.stack(torch._foreach_lerp(grads, momenta, config.momentum))
-        update_LMN = kernels.newton_schulz(ahead_LMN)
-        rows, columns = weights[0].shape
+        ahead = torch._foreach_lerp(grads, momenta, config.momentum)
+        rows, columns = parameters[0].shape
+        if self.team is None:
+            updates = list(kernels.newton_schulz(torch.stack(ahead)).unbind(0))
+        else:
+            updates = orthogonalised(self.team, ahead, rows)
         size = lr * max(1.0, rows / columns) ** 0.5
         if config.weight_decay:
             torch._foreach_mul_(weights, 1.0 - lr * config.weight_decay)
-        torch._foreach_add_(weights, list(update_LMN.unbind(0)), alpha=-size)
+        torch._foreach_add_(weights, updates, alpha=-size)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state to save: `first.<name>` and `second.<name>`."""
         state = {f"first.{name}": value for name, value in self.first.items()}
         return state | {f"second.{name}": value for name, value in self.second.items()}
 
-    def load(self, tensors: Mapping[str, Tensor], updates: int) -> None:
-        """Take over a saved state; InputError when it belongs to another model or kind of optimiser."""
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over saved averages; InputError when they belong to another model or kind of optimiser."""
         own = self.tensors()
         wrong = sorted(set(own) ^ set(tensors)) or [n for n in own if own[n].shape != tensors[n].shape]
         if wrong:
@@ -117,16 +123,15 @@ class Optimizer:
                 fix="use the optimiser and model shape that the state was saved with",
             )
         for name, value in own.items():
-            value.copy_(tensors[name])  # into our own memory, whose alignment every run shares
-        self.updates = updates
+            fill(value, tensors[name])  # into our own memory, whose alignment every run shares
 
 
 EMBEDDING = "model.embed_tokens.weight"
 
 
-def make_optimizer(model: Llama, config: OptimConfig) -> Optimizer:
-    """A fresh optimiser over all parameters of `model`."""
-    return Optimizer(config, dict(model.named_parameters()))
+def make_optimizer(model: Llama, config: OptimConfig, team: Team | None = None) -> Optimizer:
+    """A fresh optimiser over all parameters of `model`, or over this process's rows of them."""
+    return Optimizer(config, dict(model.named_parameters()), team=team)
 
 
 def _stacks(parameters: Mapping[str, Tensor]) -> list[list[str]]:

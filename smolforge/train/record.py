@@ -94,4 +94,4 @@ class LossLog:
         lines = self.file.read_text(encoding="utf-8").splitlines()
         last = lines[-max(1, int(len(lines) * LAST_SHARE)) :]
         values = [json.loads(line)["loss"] for line in last]
-        return round(sum(values) / len(values), 6)
+        return round(sum(values) / max(1, len(values)), 6)

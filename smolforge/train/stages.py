@@ -16,9 +16,9 @@ from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
 if TYPE_CHECKING:
     from smolforge.data.batches import MixtureBatches
-    from smolforge.train.checkpoint import Checkpoints
     from smolforge.train.loop import TrainState
     from smolforge.train.record import LossLog
+    from smolforge.train.team import Team
 
 MOST_LOGGED = 2000
 
@@ -99,25 +99,23 @@ def pretrain(
     """
     import torch
 
-    from smolforge import kernels
     from smolforge.model.weights import save_model
-    from smolforge.train.checkpoint import Checkpoints, save_training
+    from smolforge.train.checkpoint import save_training
+    from smolforge.train.parallel import brought_together
     from smolforge.train.record import LossLog
+    from smolforge.train.team import joined
 
     torch.set_num_threads(job.threads)
     plan = _plan(cfg, tokenizer, init, sizing)
-    state, batches, begun_tokens = _begin(cfg, job, plan, shards, mixture, init)
-    checkpoints = Checkpoints(job.work / "checkpoints", notice=job.log.say)
-    losses = LossLog(job.work / "losses.jsonl")
-    resumed = checkpoints.restore(state)
-    if resumed is not None:
-        batches.restore(resumed["batches"])
-    losses.go_back_to(resumed["losses"] if resumed else 0)
-    job.log.event("kernels", compute=str(state.model.compute), threads=job.threads, **kernels.describe())
-    _train(cfg, job, plan, state, batches, begun_tokens, checkpoints, losses)
-    save_model(job.out, state.model)
-    save_training(job.out, state, {"batches": batches.state()})
-    (job.out / "losses.jsonl").write_bytes(losses.file.read_bytes())
+    losses = LossLog((job.work if job.rank == 0 else job.out) / "losses.jsonl")
+    with joined(job.rank, job.ranks, job.shard, job.device) as team:
+        state, batches, begun_tokens = _begin(cfg, job, plan, shards, mixture, init, team)
+        _train(cfg, job, plan, state, batches, begun_tokens, losses, team)
+        whole = brought_together(state)
+    if whole is not None:
+        save_model(job.out, whole.model)
+        save_training(job.out, whole, {"batches": batches.state()})
+        (job.out / "losses.jsonl").write_bytes(losses.file.read_bytes())
     return {
         "parameters": plan.model.parameters,
         "tokens": state.tokens,
@@ -201,6 +199,7 @@ def _begin(
     shards: Mapping[str, TokenShards],
     mixture: ChosenMixture | None,
     init: Checkpoint | None,
+    team: Team | None,
 ) -> tuple[TrainState, MixtureBatches, int]:
     """The state before the phase's first step, its batches, and the tokens trained before it."""
     from smolforge.data.batches import Documents, MixtureBatches
@@ -210,6 +209,7 @@ def _begin(
     from smolforge.train.checkpoint import OPTIMIZER_FILE, load_training
     from smolforge.train.loop import TrainState
     from smolforge.train.optim import make_optimizer
+    from smolforge.train.parallel import place
     from smolforge.train.precision import compute_dtype
 
     dtype = compute_dtype(cfg.compute, job.device)
@@ -220,8 +220,8 @@ def _begin(
             induction.lay_down(model, cfg.seed)
     else:
         model = load_model(init.path, compute=dtype)
-    model.to(job.device)
-    state = TrainState(model=model, optimizer=make_optimizer(model, plan.optim))
+    spread = place(model, job.device, team, recompute=job.recompute)
+    state = TrainState(model=model, optimizer=make_optimizer(model, plan.optim, team), spread=spread)
     domains = {name: Documents(shard.path) for name, shard in sorted(shards.items())}
     chosen = _mixture(cfg, mixture)
     batches = MixtureBatches(domains, chosen, length=plan.length, rows=plan.rows, seed=cfg.seed)
@@ -250,15 +250,24 @@ def _train(
     state: TrainState,
     batches: MixtureBatches,
     begun_tokens: int,
-    checkpoints: Checkpoints,
     losses: LossLog,
+    team: Team | None,
 ) -> None:
     import math
 
+    from smolforge import kernels
+    from smolforge.train.checkpoint import Checkpoints
     from smolforge.train.loop import fit, next_token_loss
     from smolforge.train.record import StepNotes
     from smolforge.train.schedule import factor
 
+    checkpoints = Checkpoints(job.work / "checkpoints", notice=job.log.say, team=team)
+    resumed = checkpoints.restore(state)
+    if resumed is not None:
+        batches.restore(resumed["batches"])
+    losses.go_back_to(resumed["losses"] if resumed and job.rank == 0 else 0)
+    job.log.event("kernels", compute=str(state.model.compute), threads=job.threads, **kernels.describe())
+    tell_where(job)
     begun_step = state.step - (state.tokens - begun_tokens) // plan.step_tokens
     every = -(-plan.steps // MOST_LOGGED)
     notes = StepNotes(
@@ -276,21 +285,36 @@ def _train(
     def schedule(step: int, tokens: int) -> float:
         return factor(cfg.schedule, plan.start_tokens + tokens - begun_tokens, plan.total_tokens)
 
-    for step in fit(
+    steps = fit(
         state,
         batches,
         next_token_loss(plan.optim.z_loss),
         schedule,
         until_step=begun_step + plan.steps,
+        micro_tokens=job.micro_tokens,
         clip=plan.optim.clip,
         skip_deviations=plan.optim.skip_deviations,
         worst_loss=1.2 * math.log(plan.model.vocab_size),
         save=save,
         save_every_steps=cfg.save_every_steps,
-    ):
-        if (step.step - begun_step) % every == 0 or step.step == begun_step + plan.steps:
-            losses.write(step, batches.trained)
-        notes.tell(step, batches.trained)
+    )
+    with checkpoints.kept():
+        for step in steps:
+            if (step.step - begun_step) % every == 0 or step.step == begun_step + plan.steps:
+                losses.write(step, batches.trained)
+            notes.tell(step, batches.trained)
+
+
+def tell_where(job: Job) -> None:
+    """An event that says on what the result depends by rounding alone."""
+    job.log.event(
+        "parallel",
+        ranks=job.ranks,
+        shard=job.shard,
+        micro_tokens=job.micro_tokens,
+        recompute=job.recompute,
+        meaning="other numbers give the same data in the same order, and results equal up to rounding",
+    )
 
 
 @config
