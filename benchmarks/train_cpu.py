@@ -1,49 +1,79 @@
-"""Training speed on this CPU: smolforge against the Hugging Face Trainer and a plain PyTorch loop.
+"""Training speed on this CPU: smolforge against nanochat, litgpt, the Hugging Face Trainer and a plain PyTorch loop.
 
-    python benchmarks/train_cpu.py --quick          1M, 3M and 5M parameters, some four minutes
-    python benchmarks/train_cpu.py --sizes 15m,50m
-
+    python benchmarks/train_cpu.py --nanochat CHECKOUT --litgpt-python ENVIRONMENT/bin/python
+    python benchmarks/train_cpu.py --quick …        1M, 3M and 5M parameters, one round
+    python benchmarks/train_cpu.py --sizes 15m,50m  two of the six
     python benchmarks/train_cpu.py --clock cpu      one thread, processor seconds: for a machine that others use too
 
-Same Llama shape, tokens, batch, threads and AdamW for all; each contestant runs in a process of its own,
-back to back, in rounds, so that a noisy neighbour hits all alike; the best round of each counts. Peers run
-in fp32 and in autocast bf16, and the quicker one is "the best peer". The last line is JSON:
+Same shape, vocabulary, length, batch and threads for all; each contestant runs in a process of its own, back to
+back, in rounds, so that a noisy neighbour hits all alike; the best round of each counts, and in it the median step
+once compilation is over. Each runs its own step (`peers/`), in fp32 and in bf16 with fp32 weights; the variant in the
+type that this machine multiplies more slowly is left out, except where it is the peer's default. smolforge runs with
+AdamW against those who use AdamW, and with Muon against nanochat, which uses Muon. nanochat's model is its own: its
+FLOPs a token are in the result, and `ratio_nanochat` compares tokens. The last line is JSON:
 
     ratio_best_peer  our tokens a second over the best peer's, the lowest of all sizes
+    ratio_nanochat   the same over nanochat as it runs on a CPU (fp32)
+    ratio_litgpt     the same over litgpt as it runs by default (bf16-mixed)
     ratio_eager      the same over plain PyTorch in fp32
-    peak_share       our FLOP/s over the best matrix-product rate seen in the same rounds, lowest from 3M up
+    peak_share       our FLOP/s over the best matrix-product rate of either type in the same rounds, lowest from 3M up
 
-Needs `pip install accelerate` for the Trainer. Results: benchmarks/results/<date>-train_cpu.json.
+Needs `pip install -e '.[bench]'` for the Trainer; for nanochat a checkout of its repository; for litgpt an environment of
+its own with the same torch, because it pins other versions:
+
+    python -m venv ENVIRONMENT && ENVIRONMENT/bin/pip install torch==2.13.0 litgpt==0.5.13
+
+A peer that is not given is named as missing, one that fails is named with its message. Results:
+benchmarks/results/<date>-train_cpu.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import itertools
 import json
 import os
 import platform
-import resource
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from peers.start import Contestants, Failure, stop_with_children, tell
+
+from smolforge.config import to_plain
 from smolforge.model.config import ModelConfig
 
 LENGTH = 256
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-clock = time.perf_counter
+DEFAULTS = ("eager-fp32", "nanochat-fp32", "litgpt-bf16")
+"""What a peer does when it is told nothing; these run in either type."""
+SLOWER = 0.8
+"""A type whose products reach less than this share of the other's rate is the slower one."""
 
 
-def _shape(
-    vocab: int, width: int, forward: int, layers: int, heads: int, kv_heads: int, head: int
-) -> ModelConfig:
-    return ModelConfig(
+@dataclass(frozen=True)
+class Size:
+    """A model, the rows of a batch (each of `LENGTH`), steps a round, and at most so many rounds."""
+
+    model: ModelConfig
+    rows: int
+    steps: int
+    rounds: int
+
+
+def _size(
+    vocab: int,
+    width: int,
+    forward: int,
+    layers: int,
+    heads: int,
+    kv_heads: int,
+    head: int,
+    *,
+    rows: int,
+    steps: int,
+    rounds: int,
+) -> Size:
+    model = ModelConfig(
         vocab_size=vocab,
         hidden_size=width,
         intermediate_size=forward,
@@ -51,216 +81,111 @@ def _shape(
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
         head_dim=head,
+        max_position_embeddings=LENGTH,
     )
+    return Size(model, rows, steps, rounds)
 
 
 SIZES = {
-    "1m": _shape(2048, 128, 352, 5, 4, 2, 32),
-    "3m": _shape(4096, 192, 512, 6, 6, 2, 32),
-    "5m": _shape(4096, 256, 704, 6, 4, 2, 64),
-    "15m": _shape(4096, 384, 1024, 9, 6, 2, 64),
-    "50m": _shape(16384, 512, 1408, 13, 8, 4, 64),
-    "135m": _shape(49152, 576, 1536, 30, 9, 3, 64),
+    "1m": _size(2048, 128, 352, 5, 4, 2, 32, rows=32, steps=12, rounds=2),
+    "3m": _size(4096, 192, 512, 6, 6, 2, 32, rows=32, steps=10, rounds=2),
+    "5m": _size(4096, 256, 704, 6, 4, 2, 64, rows=32, steps=8, rounds=2),
+    "15m": _size(4096, 384, 1024, 9, 6, 2, 64, rows=16, steps=7, rounds=2),
+    "50m": _size(16384, 512, 1408, 13, 8, 4, 64, rows=8, steps=6, rounds=1),
+    "135m": _size(49152, 576, 1536, 30, 9, 3, 64, rows=4, steps=5, rounds=1),
 }
-CONTESTANTS = ("smolforge", "trainer-fp32", "trainer-bf16", "eager-fp32", "eager-bf16")
+"""Batches of 8192 tokens for the small ones, fewer where a step would take a minute."""
 
 
-def rows_of(size: str) -> int:
-    """Rows of a batch: 8192 tokens for the small ones, fewer where a step would take a minute."""
-    return {"15m": 16, "50m": 8, "135m": 4}.get(size, 32)
+def taking_part(contestants: Contestants, peak: dict[str, float]) -> tuple[list[str], list[str]]:
+    """Who runs, and who is left out for running in the slower number type."""
+    slow = {name for name, rate in peak.items() if rate < SLOWER * max(peak.values())}
+    left_out = [n for n in contestants.names() if n.partition("-")[2] in slow and n not in DEFAULTS]
+    return [n for n in contestants.names() if n not in left_out], left_out
 
 
-# One contestant, in its own process -------------------------------------------------------------------
+def compare(name: str, size: Size, contestants: Contestants, most_rounds: int) -> dict[str, Any]:
+    """Tokens a second of every contestant at one size, and the peak around them."""
+    best: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    left_out: list[str] = []
+    peak: dict[str, float] = {}
+    for number in range(min(most_rounds, size.rounds)):
+        for type_name, rate in measured_peak(contestants).items():
+            peak[type_name] = max(rate, peak.get(type_name, 0.0))
+        if number == 0:
+            running, left_out = taking_part(contestants, peak)
+        for contestant in [n for n in running if n not in failed]:
+            found = contestants.run(
+                contestant, shape=shape_of(size.model), rows=size.rows, length=LENGTH, steps=size.steps
+            )
+            if isinstance(found, Failure):
+                failed[contestant] = found.why
+                tell(f"  {name} {contestant} failed: {found.why}")
+                continue
+            tell(
+                f"  {name} {contestant}: {found['tokens_per_second']:.0f} tokens/s, {found['mebibytes']} MiB"
+            )
+            if contestant not in best or found["seconds"] < best[contestant]["seconds"]:
+                best[contestant] = found
+    result = judged(size, best, peak) | {"left_out": left_out, "failed": failed}
+    tell(f"{name}: {json.dumps(result)}")
+    return result
 
 
-def draw_tokens(config: ModelConfig, rows: int) -> Any:
-    import torch
-
-    return torch.randint(0, config.vocab_size, (rows, LENGTH + 1), generator=torch.Generator().manual_seed(1))
-
-
-def run_smolforge(config: ModelConfig, rows: int, steps: int) -> list[float]:
-    """The project's own loop: `fit` with AdamW, clipping and spike checks."""
-    import numpy as np
-
-    from smolforge.data.batches import Batch
-    from smolforge.model.transformer import Llama
-    from smolforge.train.config import OptimConfig
-    from smolforge.train.loop import TrainState, fit, next_token_loss
-    from smolforge.train.optim import make_optimizer
-    from smolforge.train.precision import compute_dtype
-
-    tokens = draw_tokens(config, rows).numpy()
-
-    class Same:
-        def next(self) -> Batch:
-            shape = (rows, LENGTH)
-            weights, starts = np.ones(shape, np.float32), np.zeros(shape, np.int64)
-            return Batch(tokens[:, :-1], tokens[:, 1:], weights, starts)
-
-        def state(self) -> dict[str, Any]:
-            return {}
-
-        def restore(self, state: Any) -> None: ...
-
-    model = Llama(config, compute_dtype("auto", "cpu"))
-    model.initialise(1)
-    optimizer = make_optimizer(model, OptimConfig(kind="adamw", lr=0.001, embedding_lr=0.001, norm_lr=0.001))
-    state = TrainState(model=model, optimizer=optimizer)
-    ends = [clock()]
-    ends += [
-        clock() for _ in fit(state, Same(), next_token_loss(), lambda step, tokens: 1.0, until_step=steps)
-    ]
-    return between(ends)
+def shape_of(model: ModelConfig) -> dict[str, Any]:
+    """The fields of a model's configuration."""
+    return dict(to_plain(model))
 
 
-def between(ends: list[float]) -> list[float]:
-    """Seconds from each moment to the next."""
-    return [later - earlier for earlier, later in itertools.pairwise(ends)]
-
-
-def peer_model(config: ModelConfig) -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    names = [
-        "vocab_size",
-        "hidden_size",
-        "intermediate_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "num_key_value_heads",
-        "head_dim",
-        "max_position_embeddings",
-        "rms_norm_eps",
-    ]
-    settings = {name: getattr(config, name) for name in names}
-    return LlamaForCausalLM(LlamaConfig(**settings, tie_word_embeddings=True, use_cache=False))
-
-
-def run_trainer(config: ModelConfig, rows: int, steps: int, bf16: bool) -> list[float]:
-    """The Hugging Face Trainer with its defaults (SDPA attention, AdamW of PyTorch, clipping at 1)."""
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-
-    tokens = draw_tokens(config, rows)[:, :-1]
-    examples = [{"input_ids": row, "labels": row} for row in tokens.repeat(steps, 1)]
-    ends: list[float] = []
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            ends.append(clock())
-
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            output_dir=folder,
-            use_cpu=True,
-            bf16=bf16,
-            per_device_train_batch_size=rows,
-            max_steps=steps,
-            save_strategy="no",
-            report_to=[],
-            logging_strategy="no",
-            disable_tqdm=True,
-        )
-        Trainer(peer_model(config), arguments, train_dataset=examples, callbacks=[Clock()]).train()
-    return between(ends)
-
-
-def run_eager(config: ModelConfig, rows: int, steps: int, bf16: bool) -> list[float]:
-    """The Llama of transformers in the shortest PyTorch loop: AdamW (fused), clipping at 1."""
-    import torch
-
-    model, tokens = peer_model(config), draw_tokens(config, rows)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.001, fused=True)
-    ends = [clock()]
-    for _ in range(steps):
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = model(input_ids=tokens[:, :-1], labels=tokens[:, :-1]).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        ends.append(clock())
-    return between(ends)
-
-
-def measure_peak() -> dict[str, float]:
-    """GFLOP/s of PyTorch's matrix products in both types, the best of a few shapes."""
-    import torch
-
-    found = {}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        best = 0.0
-        for rows, width, columns in ((4096, 192, 512), (4096, 256, 768), (2048, 1024, 1024)):
-            left, right = torch.ones(rows, width, dtype=dtype), torch.ones(columns, width, dtype=dtype)
-            for _ in range(10):
-                began = clock()
-                for _ in range(5):
-                    torch.mm(left, right.T)
-                best = max(best, 5 * 2 * rows * width * columns / (clock() - began) / 1e9)
-        found[name] = best
+def measured_peak(contestants: Contestants) -> dict[str, float]:
+    """GFLOP/s of matrix products by number type; without it nothing can be judged."""
+    found = contestants.run("peak")
+    if isinstance(found, Failure):
+        raise SystemExit(f"the peak could not be measured:\n{found.why}")
     return found
 
 
-def work(name: str, size: str, steps: int, threads: int) -> dict[str, Any]:
-    """What one process measures; prints nothing."""
-    import torch
-
-    torch.set_num_threads(threads)
-    if name == "peak":
-        return measure_peak()
-    config, rows = SIZES[size], rows_of(size)
-    kind, _, precision = name.partition("-")
-    if kind == "smolforge":
-        seconds = run_smolforge(config, rows, steps)
-    else:
-        runner = run_trainer if kind == "trainer" else run_eager
-        seconds = runner(config, rows, steps, precision == "bf16")
-    warm = seconds[2:]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": statistics.median(warm), "mebibytes": memory // 1024}
-
-
-# All of them, in rounds ---------------------------------------------------------------------------------
-
-
-def in_process(name: str, size: str, given: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--work", name, "--sizes", size, "--steps", str(given.steps)]
-    command += ["--threads", str(given.threads), "--clock", given.clock]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(given.threads), "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        sys.exit(f"{name} at {size} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def compare(size: str, given: argparse.Namespace) -> dict[str, Any]:
-    """Tokens a second of every contestant at one size, and the peak around them."""
-    best: dict[str, dict[str, Any]] = {}
-    peak: dict[str, float] = {}
-    for _ in range(given.rounds):
-        for name, rate in in_process("peak", size, given).items():
-            peak[name] = max(rate, peak.get(name, 0.0))
-        for name in CONTESTANTS:
-            found = in_process(name, size, given)
-            if name not in best or found["seconds"] < best[name]["seconds"]:
-                best[name] = found
-    config, tokens = SIZES[size], rows_of(size) * LENGTH
-    speeds = {name: round(tokens / found["seconds"]) for name, found in best.items()}
-    peers = {name: speed for name, speed in speeds.items() if name != "smolforge"}
-    achieved = config.flops_per_token(LENGTH) * speeds["smolforge"] / 1e9
-    result = {
-        "parameters": config.parameters,
+def judged(size: Size, best: dict[str, dict[str, Any]], peak: dict[str, float]) -> dict[str, Any]:
+    """The figures of one size from everybody's best round."""
+    speeds = {name: round(found["tokens_per_second"]) for name, found in best.items()}
+    ratios = {
+        name: round(speeds[ours] / speed, 2)
+        for name, speed in speeds.items()
+        if (ours := rival(name, speeds))
+    }
+    flops = size.model.flops_per_token(LENGTH)
+    achieved = flops * speeds.get("smolforge-adamw", 0) / 1e9
+    return {
+        "parameters": size.model.parameters,
         "tokens_per_second": speeds,
         "mebibytes": {name: found["mebibytes"] for name, found in best.items()},
+        "other_models": {
+            name: {
+                "parameters": found["parameters"],
+                "flops_per_token_share": round((found["flops_per_token"] or flops) / flops, 3),
+            }
+            for name, found in best.items()
+            if found["parameters"] != size.model.parameters
+        },
         "peak_gflops": {name: round(rate) for name, rate in peak.items()},
         "achieved_gflops": round(achieved),
-        "best_peer": max(peers, key=lambda name: peers[name]),
-        "ratio_best_peer": round(speeds["smolforge"] / max(peers.values()), 2),
-        "ratio_eager": round(speeds["smolforge"] / speeds["eager-fp32"], 2),
-        "peak_share": round(achieved / max(peak.values()), 3),
+        "ratios": ratios,
+        "best_peer": min(ratios, key=lambda name: ratios[name]) if ratios else None,
+        "ratio_best_peer": min(ratios.values(), default=None),
+        "ratio_nanochat": ratios.get("nanochat-fp32"),
+        "ratio_litgpt": ratios.get("litgpt-bf16"),
+        "ratio_eager": ratios.get("eager-fp32"),
+        "peak_share": round(achieved / max(peak.values()), 3) if achieved else None,
     }
-    print(f"{size}: {json.dumps(result)}", file=sys.stderr, flush=True)
-    return result
+
+
+def rival(peer: str, speeds: dict[str, int]) -> str | None:
+    """The variant of ours that a peer is compared to: the one with its kind of optimiser."""
+    if peer.startswith("smolforge"):
+        return None
+    ours = "smolforge-muon" if peer.startswith("nanochat") else "smolforge-adamw"
+    return ours if ours in speeds else None
 
 
 def processor() -> str:
@@ -272,49 +197,76 @@ def processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
-def summary(results: dict[str, dict[str, Any]], given: argparse.Namespace) -> dict[str, Any]:
+def lowest(results: dict[str, dict[str, Any]], name: str, least_parameters: int = 0) -> float | None:
+    """The lowest figure of that name over the sizes that have it."""
+    large = [r for r in results.values() if r["parameters"] >= least_parameters]
+    return min((r[name] for r in large if r[name] is not None), default=None)
+
+
+def summary(results: dict[str, dict[str, Any]], contestants: Contestants) -> dict[str, Any]:
+    """The result line."""
+    import torch
+
     from smolforge import kernels
 
-    large = [r["peak_share"] for r in results.values() if r["parameters"] >= 3_000_000]
+    ratios = ("ratio_best_peer", "ratio_nanochat", "ratio_litgpt", "ratio_eager")
     return {
         "benchmark": "train_cpu",
-        "ratio_best_peer": min(r["ratio_best_peer"] for r in results.values()),
-        "ratio_eager": min(r["ratio_eager"] for r in results.values()),
-        "peak_share": min(large) if large else None,
-        "threads": given.threads,
-        "clock": given.clock,
+        **{name: lowest(results, name) for name in ratios},
+        "peak_share": lowest(results, "peak_share", 3_000_000),
+        "missing": contestants.missing,
+        "failed": sorted({name for r in results.values() for name in r["failed"]}),
+        "threads": contestants.threads,
+        "clock": contestants.clock,
         "processor": processor(),
+        "torch": torch.__version__,
         "kernels": kernels.describe(),
         "sizes": results,
     }
 
 
+def write_result(line: dict[str, Any], folder: Path) -> None:
+    """Keep the line under today's date, and print it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{datetime.date.today().isoformat()}-{line['benchmark']}.json"
+    file.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(line))
+
+
+def add_peers(parse: argparse.ArgumentParser) -> None:
+    """The options that both training benchmarks have."""
+    parse.add_argument("--nanochat", type=Path, help="a checkout of nanochat")
+    parse.add_argument("--litgpt-python", type=Path, help="the Python of an environment with litgpt")
+    parse.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parse.add_argument("--limit-seconds", type=float, default=600.0, help="the most one contestant may take")
+    parse.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+
+
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--quick", action="store_true", help="three small sizes, one round")
-    parse.add_argument("--sizes", default="1m,3m,5m,15m,50m,135m")
-    parse.add_argument("--steps", type=int, default=8)
-    parse.add_argument("--rounds", type=int, default=3)
-    parse.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parse.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
-    parse.add_argument("--work", help=argparse.SUPPRESS)
+    parse.add_argument("--sizes", default=",".join(SIZES))
+    parse.add_argument("--rounds", type=int, default=2)
+    parse.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    add_peers(parse)
     given = parse.parse_args()
-    if given.clock == "cpu":
-        given.threads = 1
+    stop_with_children()
     if given.quick:
-        given.sizes, given.rounds, given.steps = "1m,3m,5m", 1, 6
-    if given.work:
-        global clock
-        clock = CLOCKS[given.clock]
-        print(json.dumps(work(given.work, given.sizes, given.steps, given.threads)))
-        return
-    results = {size: compare(size, given) for size in given.sizes.split(",")}
-    line = summary(results, given)
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    file = folder / f"{datetime.date.today().isoformat()}-train_cpu.json"
-    file.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(line))
+        given.sizes, given.rounds = "1m,3m,5m", 1
+    unknown = [name for name in given.sizes.split(",") if name not in SIZES]
+    if unknown:
+        parse.error(f"no size {unknown[0]}: there are {', '.join(SIZES)}")
+    contestants = Contestants(
+        threads=1 if given.clock == "cpu" else given.threads,
+        nanochat=given.nanochat,
+        litgpt_python=given.litgpt_python,
+        clock=given.clock,
+        limit_seconds=given.limit_seconds,
+    )
+    for name, why in contestants.missing.items():
+        tell(f"without {name}: {why}")
+    results = {name: compare(name, SIZES[name], contestants, given.rounds) for name in given.sizes.split(",")}
+    write_result(summary(results, contestants), given.results)
 
 
 if __name__ == "__main__":
