@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import ChatData, Checkpoint, Facts, PreferenceData, Tokenizer
 from smolforge.config import config
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
-from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
 if TYPE_CHECKING:
     from smolforge.align.tuning import Course
     from smolforge.model.transformer import Llama
     from smolforge.text.tokenizer import Tok
     from smolforge.train.team import Team
-
-Compute = Literal["auto", "float32", "bfloat16"]
 
 # A third of the pre-training peak: what SmolLM2-135M and 360M did (1e-3 after 3e-3).
 SFT_OPTIM = OptimConfig(kind="muon", lr=0.007, embedding_lr=0.0017, norm_lr=0.0017)

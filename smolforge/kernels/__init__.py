@@ -4,13 +4,13 @@
                         └──────────────────────── residual ──────────── add_rms_norm ─┤
                           linear_cross_entropy ← … ← linear(down) ← swiglu ← linear(gate, up)
 
-Where a C compiler serves, CPU tensors in fp32 and bf16 go through C kernels compiled once for this very
-machine; everything else (CUDA, float64, no compiler, `SMOL_KERNELS=torch`) takes the same operation in
+Where a C compiler serves, CPU tensors in fp32, bf16 and (where the processor multiplies it) fp16 go through C
+kernels compiled once for this very machine; everything else (CUDA, float64, no compiler, `SMOL_KERNELS=torch`) takes the same operation in
 plain PyTorch. `describe()` says which, for the record.
 
 Parameters are fp32 masters; the type of the activations decides the type of the products, so a model is
 bf16 from the moment `embedding(..., dtype=torch.bfloat16)` made it so. Weight gradients are fp32.
-Which of the two types is quicker depends on the CPU (`train.precision` decides).
+Which of the types is quickest depends on the CPU (`train.precision` decides).
 
 For a fixed number of threads every result is the same bit for bit.
 
@@ -25,6 +25,7 @@ from smolforge.kernels.ops import (
     attention,
     describe,
     embedding,
+    knows,
     linear,
     linear_cross_entropy,
     newton_schulz,
@@ -45,6 +46,7 @@ __all__ = [
     "attention",
     "describe",
     "embedding",
+    "knows",
     "linear",
     "linear_cross_entropy",
     "newton_schulz",

@@ -1,7 +1,7 @@
 /* Causal attention within documents, forward and backward, with the rotary turn built in.
  *
  * Products run over units of 32 bits along the contracted dimension: one float, or a pair of bf16
- * (what the dot-product instructions take). The left factor is read unit by unit and broadcast, so its
+ * (what the dot-product instructions take); f16 is widened to floats as it is read. The left factor is read unit by unit and broadcast, so its
  * strides are free; the right factor is packed as unit rows of PANEL columns. Blocks of QUERIES rows see
  * their whole key range at once, so softmax is exact and needs no rescaling. One thread does one
  * (sequence, key/value head) with all its query heads, and nothing is shared: no atomics, one order.
@@ -9,11 +9,14 @@
  * T time, E head width (even), H query heads, K key/value heads.
  */
 #include "lanes.h"
+#if KIND_RUNS
 
-#if BF16
+#if KIND == BF16
 enum { UNIT = 2 };
+typedef el inner; /* what the scratch holds */
 #else
 enum { UNIT = 1 };
+typedef float inner;
 #endif
 enum { QUERIES = 32, PANEL = 2 * LANES, ROWS = LANES == 16 ? 8 : 4 };
 
@@ -35,14 +38,30 @@ typedef struct {
     long keys, wide, deep; /* T, E, E rounded up: to PANEL, PANEL and UNIT */
     uint32_t *k_turned, *v_turned, *k_rows, *v_rows;
     uint32_t *q_rows, *dout_rows, *p_rows, *p_pairs, *d_pairs;
-    el *q, *dout;
+    inner *q, *dout;
     float *scores, *dscores, *small, *dk, *dv;
 } Room;
 
 INLINE long round_up(long x, long step) { return (x + step - 1) / step * step; }
 
+INLINE void store_inner(inner *p, vf x, long left) {
+#if KIND == BF16
+    store(p, x, left);
+#else
+    store_float(p, x, left);
+#endif
+}
+
+INLINE void copy_inner(const el *from, inner *to, long count) {
+#if KIND == F16
+    EACH(i, count, store_float(to + i, load(from + i, left), left);)
+#else
+    memcpy(to, from, count * sizeof(el));
+#endif
+}
+
 INLINE vf times(vf sum, uint32_t left, vu right) {
-#if !BF16
+#if KIND != BF16
     float x;
     memcpy(&x, &left, 4);
     return sum + x * (vf)right;
@@ -97,18 +116,18 @@ static void product(long rows, long columns, long depth, const uint32_t *left, l
 }
 
 /* One head's row, turned by its position (or back, sign -1); `left` tail lanes come out as zero. */
-INLINE void turn(const Attention *a, long b, long t, const el *from, el *to) {
+INLINE void turn(const Attention *a, long b, long t, const el *from, inner *to) {
     long half = a->width / 2;
     if (!a->cosines) {
-        memcpy(to, from, a->width * sizeof(el));
+        copy_inner(from, to, a->width);
         return;
     }
     long at = (a->positions ? a->positions[b * a->length + t] : t) * half;
     EACH(i, half, {
         vf x = load(from + i, left), y = load(from + half + i, left);
         vf c = load_float(a->cosines + at + i, left), s = load_float(a->sines + at + i, left);
-        store(to + i, x * c - y * s, left);
-        store(to + half + i, y * c + x * s, left);
+        store_inner(to + i, x * c - y * s, left);
+        store_inner(to + half + i, y * c + x * s, left);
     })
 }
 
@@ -129,15 +148,15 @@ INLINE void unturn(const Attention *a, long b, long t, const float *from, el *to
 }
 
 /* rows [count][wide] (zeros beyond) -> units over the width, panels of keys: [keys / PANEL][depth][PANEL]. */
-static void pack_turned(const el *rows, long wide, long depth, long first, uint32_t *to) {
+static void pack_turned(const inner *rows, long wide, long depth, long first, uint32_t *to) {
     uint32_t *panel = to + first / PANEL * depth * PANEL;
     for (long d = 0; d < depth; d++)
         for (long j = 0; j < PANEL; j++) memcpy(panel + d * PANEL + j, rows + j * wide + d * UNIT, 4);
 }
 
 /* rows [count][wide] -> units over the rows: [count / UNIT][wide]. */
-static void pack_rows(const el *rows, long count, long wide, uint32_t *to) {
-#if BF16
+static void pack_rows(const inner *rows, long count, long wide, uint32_t *to) {
+#if KIND == BF16
     for (long t = 0; t < count; t += 2)
         for (long e = 0; e < wide; e++)
             to[t / 2 * wide + e] = rows[t * wide + e] | (uint32_t)rows[(t + 1) * wide + e] << 16;
@@ -149,13 +168,13 @@ static void pack_rows(const el *rows, long count, long wide, uint32_t *to) {
 /* Packs keys and values of one (sequence, key/value head) PANEL rows at a time; what is NULL is not made. */
 static void pack_keys_values(const Attention *a, Room *r, long b, long kv) {
     for (long first = 0; first < r->keys; first += PANEL) {
-        el k[PANEL * r->wide], v[PANEL * r->wide];
+        inner k[PANEL * r->wide], v[PANEL * r->wide];
         memset(k, 0, sizeof k);
         memset(v, 0, sizeof v);
         for (long j = 0; j < PANEL && first + j < a->length; j++) {
             long t = first + j;
             turn(a, b, t, a->k + b * a->k_batch + t * a->k_row + kv * a->width, k + j * r->wide);
-            memcpy(v + j * r->wide, a->v + b * a->v_batch + t * a->v_row + kv * a->width, a->width * sizeof(el));
+            copy_inner(a->v + b * a->v_batch + t * a->v_row + kv * a->width, v + j * r->wide, a->width);
         }
         pack_turned(k, r->wide, r->deep, first, r->k_turned);
         if (r->v_turned) pack_turned(v, r->wide, r->deep, first, r->v_turned);
@@ -166,7 +185,7 @@ static void pack_keys_values(const Attention *a, Room *r, long b, long kv) {
 
 /* QUERIES rows of queries from t0 on, turned; zeros beyond the end. */
 static void load_queries(const Attention *a, Room *r, long b, long h, long t0) {
-    memset(r->q, 0, QUERIES * r->wide * sizeof(el));
+    memset(r->q, 0, QUERIES * r->wide * sizeof(inner));
     for (long j = 0; j < QUERIES && t0 + j < a->length; j++) {
         long t = t0 + j;
         turn(a, b, t, a->q + b * a->q_batch + t * a->q_row + h * a->width, r->q + j * r->wide);
@@ -199,7 +218,7 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
             r->deep * PANEL, r->scores, r->keys, 0);
     for (long j = 0; j < count; j++) {
         float *row = r->scores + j * r->keys;
-        el *p = (el *)(r->p_rows + j * p_step);
+        inner *p = (inner *)(r->p_rows + j * p_step);
         mask(row, low, high, start_of(a, b, t0 + j), t0 + j);
         vf top = splat(-INFINITY), sum = {0};
         for (long s = 0; s < span; s += LANES) top = larger(*(vf_loose *)(row + s), top);
@@ -207,7 +226,7 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
         for (long s = 0; s < span; s += LANES) {
             vf power = exponential(*(vf_loose *)(row + s) * scale - most);
             sum += power;
-            store(p + s, power, LANES);
+            store_inner(p + s, power, LANES);
         }
         sums[j] = add_lanes(sum);
         a->lse[(b * a->heads + h) * a->length + t0 + j] = most + logf(sums[j]);
@@ -223,7 +242,7 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
 
 /* Two rows of floats -> units over the two rows (bf16), or one row as it is (float). */
 INLINE void store_pair(uint32_t *to, vf first, vf second) {
-#if BF16
+#if KIND == BF16
     vu low = __builtin_convertvector(narrow(first), vu), high = __builtin_convertvector(narrow(second), vu);
     *(vu_loose *)to = low | high << 16;
 #else
@@ -251,12 +270,12 @@ static void score_gradients(const Attention *a, Room *r, long b, long h, long t0
             vf slope = power * (*(vf_loose *)(d + s) - delta) * scale;
             *(vf_loose *)(p + s) = power;
             *(vf_loose *)(d + s) = slope;
-#if BF16
+#if KIND == BF16
             store((el *)(r->p_rows + j * (step / UNIT)) + s, slope, LANES);
 #endif
         }
     }
-#if BF16
+#if KIND == BF16
     for (long j = 0; j < count; j += UNIT)
         for (long s = 0; s < span; s += LANES) {
             float *p = r->scores + j * step + s, *d = r->dscores + j * step + s;
@@ -271,10 +290,9 @@ static void backward_block(const Attention *a, Room *r, long b, long h, long t0,
     key_range(a, b, t0, count, &low, &high);
     long span = high - low, step = r->keys, pairs = round_up(count, UNIT) / UNIT;
     load_queries(a, r, b, h, t0);
-    memset(r->dout, 0, QUERIES * wide * sizeof(el));
+    memset(r->dout, 0, QUERIES * wide * sizeof(inner));
     for (long j = 0; j < count; j++)
-        memcpy(r->dout + j * wide, a->dout + ((b * a->length + t0 + j) * a->heads + h) * a->width,
-               a->width * sizeof(el));
+        copy_inner(a->dout + ((b * a->length + t0 + j) * a->heads + h) * a->width, r->dout + j * wide, a->width);
     pack_rows(r->q, QUERIES, wide, r->q_rows);
     pack_rows(r->dout, QUERIES, wide, r->dout_rows);
     product(count, span, r->deep, (uint32_t *)r->q, wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
@@ -318,7 +336,7 @@ static int make_room(const Attention *a, Room *r, int backward) {
     char *at = scratch(2 * turned + 2 * rows + 5 * block + 5 * small + 2 * sums + 32 * 128);
     if (!at) return 1;
     r->k_turned = (uint32_t *)take(&at, turned);
-    r->q = (el *)take(&at, small);
+    r->q = (inner *)take(&at, small);
     r->scores = (float *)take(&at, block);
     r->p_rows = (uint32_t *)take(&at, block);
     r->small = (float *)take(&at, small);
@@ -328,15 +346,15 @@ static int make_room(const Attention *a, Room *r, int backward) {
     }
     r->v_turned = (uint32_t *)take(&at, turned);
     r->k_rows = (uint32_t *)take(&at, rows);
-    r->dout = (el *)take(&at, small);
+    r->dout = (inner *)take(&at, small);
     r->dscores = (float *)take(&at, block);
     r->dk = (float *)take(&at, sums);
     r->dv = (float *)take(&at, sums);
     r->q_rows = (uint32_t *)take(&at, small);
     r->dout_rows = (uint32_t *)take(&at, small);
-    r->p_pairs = BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->scores;
-    r->d_pairs = BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->dscores;
-    if (!BF16) r->p_rows = (uint32_t *)r->dscores;
+    r->p_pairs = KIND == BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->scores;
+    r->d_pairs = KIND == BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->dscores;
+    if (KIND != BF16) r->p_rows = (uint32_t *)r->dscores;
     return 0;
 }
 
@@ -384,7 +402,7 @@ EXPORT int NAME(attention_backward)(const Attention *a) {
     return failed;
 }
 
-#if !BF16
+#if KIND == F32
 /* 0, or 1: a start beyond its own position or before the row, 2: a position outside the rotary table. */
 EXPORT int attention_check(const int64_t *starts, const int64_t *positions, long batch, long length, long table) {
     for (long n = 0; n < batch * length; n++) {
@@ -393,4 +411,5 @@ EXPORT int attention_check(const int64_t *starts, const int64_t *positions, long
     }
     return 0;
 }
+#endif
 #endif

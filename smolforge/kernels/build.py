@@ -26,7 +26,10 @@ import torch
 
 from smolforge.errors import ConfigError, MissingExtra
 
-SOURCES = ("lanes.h", "layers.c", "attention.c")
+KINDS = ("F32", "BF16", "F16")
+SOURCES = {"layers.c": KINDS, "attention.c": KINDS, "products.c": ("F16",)}
+"""Each C file, and the kinds of elements it is compiled for."""
+HEADER = "lanes.h"
 FLAGS = (
     "-std=gnu11",
     "-O3",
@@ -84,7 +87,14 @@ def _build() -> Built:
     folder = Path(__file__).parent
     openmp = _openmp_runtime()
     digest = hashlib.sha256()
-    for part in (*FLAGS, version, march, openmp, _processor(), *((folder / s).read_text() for s in SOURCES)):
+    for part in (
+        *FLAGS,
+        version,
+        march,
+        openmp,
+        _processor(),
+        *((folder / s).read_text() for s in (HEADER, *SOURCES)),
+    ):
         digest.update(part.encode() + b"\0")
     ready = _cache_folder() / f"kernels-{digest.hexdigest()[:16]}.so"
     if not _is_whole(ready):
@@ -178,10 +188,10 @@ def _compile_somehow(compiler: str, march: str, openmp: str, folder: Path, scrat
 
 def _compile(compiler: str, flags: list[str], openmp: str, folder: Path, scratch: Path) -> Path:
     objects = []
-    for source in SOURCES:
-        for bf16 in (0, 1) if source.endswith(".c") else ():
-            made = str(scratch / f"{source}-{bf16}.o")
-            _run([compiler, *flags, f"-DBF16={bf16}", "-c", str(folder / source), "-o", made])
+    for source, kinds in SOURCES.items():
+        for kind in kinds:
+            made = str(scratch / f"{source}-{kind}.o")
+            _run([compiler, *flags, f"-DKIND={kind}", "-c", str(folder / source), "-o", made])
             objects.append(made)
     out = scratch / "kernels.so"
     runtime = [openmp] if "-fopenmp" in flags else []
@@ -214,13 +224,16 @@ _TYPED = {
     "attention_backward": "p",
 }
 _PLAIN = {"adamw": "pppplfffffffi", "square_sums": "plpi", "attention_check": "pplll"}
-_PLAIN |= {"lanes": "", "bf16_instructions": "", "has_threads": ""}
+_PLAIN |= {"lanes": "", "bf16_instructions": "", "f16_instructions": "", "has_threads": ""}
+_HALVES = {"pack_weight": "pllllppi", "product": "pplllpi", "outer_product": "pplllpi"}
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
-    signatures = dict(_PLAIN)
+    library.f16_instructions.restype = ctypes.c_int
+    halves = bool(library.f16_instructions())
+    signatures = _PLAIN | (_HALVES if halves else {})
     for name, kinds in _TYPED.items():
-        signatures |= {f"{name}_f32": kinds, f"{name}_bf16": kinds}
+        signatures |= {f"{name}_{kind}": kinds for kind in ("f32", "bf16", *(["f16"] if halves else []))}
     for name, kinds in signatures.items():
         function = getattr(library, name)
         function.argtypes = [_KINDS[kind] for kind in kinds]
@@ -235,6 +248,7 @@ def describe() -> dict[str, str]:
         return {"path": "torch", "reason": state.reason}
     vectors = f"{32 * state.library.lanes()}-bit vectors"
     dots = ", bf16 dot products" if state.library.bf16_instructions() else ""
+    dots += ", fp16 products" if state.library.f16_instructions() else ""
     threads = "OpenMP" if state.library.has_threads() else "one thread"
     return {
         "path": "c",

@@ -1,4 +1,4 @@
-"""The C path: autograd functions over the library of `build`, fp32 and bf16 on the CPU.
+"""The C path: autograd functions over the library of `build`, fp32, bf16 and fp16 on the CPU.
 
 Every function here is called by `ops` once `serves` said yes. Shapes: see the package.
 """
@@ -14,21 +14,25 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from smolforge.errors import InputError
+from smolforge.kernels import products
 from smolforge.kernels.build import AttentionCall, built
 
 NORM_BLOCKS = 64
 SUM_BLOCK = 16384
-_SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16"}
+_SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 
 
 def serves(tensor: Tensor) -> bool:
     """Whether the C path can take this tensor."""
-    return (
-        tensor.device.type == "cpu"
-        and tensor.dtype in _SUFFIX
-        and not torch.compiler.is_compiling()
-        and built().library is not None
-    )
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling() and knows(tensor.dtype)
+
+
+def knows(dtype: torch.dtype) -> bool:
+    """Whether the C path has this type: fp16 only where the processor multiplies it."""
+    library = built().library
+    if library is None:
+        return False
+    return bool(library.f16_instructions()) if dtype == torch.float16 else dtype in _SUFFIX
 
 
 def run_kernel(name: str, dtype: torch.dtype, *arguments: Any) -> int:
@@ -130,34 +134,23 @@ def swiglu(gate_up_N2F: Tensor) -> Tensor:
 class _Linear(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
-        packed = _packed(weights, x.dtype)
-        ctx.save_for_backward(x, packed)
+        packed = products.pack(weights, x.dtype)
+        ctx.save_for_backward(x, packed.across, packed.along)
         ctx.weights = [(w.shape[0], w.dtype) for w in weights]
-        return torch.mm(x.reshape(-1, x.shape[-1]), packed.T).view(*x.shape[:-1], packed.shape[0])
+        return products.times(x.reshape(-1, packed.width), packed).view(*x.shape[:-1], packed.rows)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
-        x, packed = ctx.saved_tensors
-        dout_NM = dout.reshape(-1, dout.shape[-1])
-        dx = torch.mm(dout_NM, packed).view(x.shape) if ctx.needs_input_grad[0] else None
+        x, across, along = ctx.saved_tensors
+        packed = products.Packed(across, along, dout.shape[-1], x.shape[-1])
+        dout_NM = dout.reshape(-1, packed.rows)
+        dx = products.times_back(dout_NM, packed).view(x.shape) if ctx.needs_input_grad[0] else None
         if not any(ctx.needs_input_grad[1:]):
             return dx, *(None for _ in ctx.weights)
-        dpacked = torch.mm(dout_NM.T, x.reshape(-1, x.shape[-1]))
+        dpacked = products.outer(dout_NM, x.reshape(-1, packed.width))
         parts = dpacked.split([rows for rows, _ in ctx.weights])
         return dx, *(part.to(dtype) for part, (_, dtype) in zip(parts, ctx.weights, strict=True))
-
-
-def _packed(weights: tuple[Tensor, ...], dtype: torch.dtype) -> Tensor:
-    """The weights one above the other, cast on the way."""
-    if len(weights) == 1:
-        return weights[0].to(dtype)
-    packed = torch.empty(sum(w.shape[0] for w in weights), weights[0].shape[1], dtype=dtype)
-    row = 0
-    for weight in weights:
-        packed[row : row + weight.shape[0]] = weight
-        row += weight.shape[0]
-    return packed
 
 
 def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from smolforge.errors import InputError
+from smolforge.kernels import products
 from smolforge.kernels.fused import address, run_kernel
 
 LOGIT_BYTES = 8 << 20
@@ -40,21 +41,25 @@ class _CrossEntropy(Function):
         z_loss: float,
         gradient: bool,
     ) -> Tensor:
-        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
+        ready, vocab, threads = (
+            products.pack([weight], hidden.dtype),
+            weight.shape[0],
+            torch.get_num_threads(),
+        )
         dhidden = torch.empty_like(hidden) if gradient else None
         dweight = torch.zeros(weight.shape) if gradient else None
         scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
         lse, picked = torch.empty(rows), torch.empty(rows)
         for part in _chunks(rows, vocab, hidden.dtype):
-            logits = torch.mm(hidden[part], ready.T)
+            logits = products.times(hidden[part], ready)
             wrong = run_kernel(
                 "cross_entropy", hidden.dtype, address(logits), address(targets[part]), address(weights[part]), z_loss,
                 logits.shape[0], vocab, int(gradient), address(scratch), address(lse[part]), address(picked[part]), threads,
             )  # fmt: skip
             _known_target(wrong, vocab)
             if dhidden is not None and dweight is not None:
-                torch.mm(logits, ready, out=dhidden[part])
-                _add_product(dweight, logits.T, hidden[part])
+                products.times_back(logits, ready, out=dhidden[part])
+                products.add_outer(dweight, logits, hidden[part])
         ctx.gradients = (dhidden, dweight)
         losses = (lse - picked).double() + z_loss * lse.double().square()
         return torch.where(weights != 0, losses * weights, 0.0).sum().float()
@@ -64,14 +69,6 @@ class _CrossEntropy(Function):
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         dhidden, dweight = ctx.gradients
         return dhidden * dloss, dweight * dloss, None, None, None, None
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total += left @ right, summed in fp32."""
-    if left.dtype == torch.float32:
-        total.addmm_(left, right)
-    else:
-        total.add_(torch.mm(left, right))
 
 
 def _known_target(wrong: int, vocab: int) -> None:
@@ -107,34 +104,40 @@ class _Logprobs(Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        ready, vocab, threads = weight.to(hidden.dtype), weight.shape[0], torch.get_num_threads()
+        ready, vocab, threads = (
+            products.pack([weight], hidden.dtype),
+            weight.shape[0],
+            torch.get_num_threads(),
+        )
         scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
         lse, picked = torch.empty(rows), torch.empty(rows)
         for part in _chunks(rows, vocab, hidden.dtype):
-            logits = torch.mm(hidden[part], ready.T)
+            logits = products.times(hidden[part], ready)
             wrong = run_kernel(
                 "cross_entropy", hidden.dtype, address(logits), address(targets[part]), None, 0.0, logits.shape[0], vocab,
                 0, address(scratch), address(lse[part]), address(picked[part]), threads,
             )  # fmt: skip
             _known_target(wrong, vocab)
-        ctx.save_for_backward(hidden, ready, targets, lse)
+        ctx.save_for_backward(hidden, ready.across, ready.along, targets, lse)
+        ctx.shape = weight.shape
         ctx.weight_dtype = weight.dtype
         return picked - lse
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dlogprobs: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, ready, targets, lse = ctx.saved_tensors
-        dlogprobs, vocab = dlogprobs.float().contiguous(), ready.shape[0]
-        dhidden, dweight = torch.empty_like(hidden), torch.zeros(ready.shape)
+        hidden, across, along, targets, lse = ctx.saved_tensors
+        ready, vocab = products.Packed(across, along, *ctx.shape), ctx.shape[0]
+        dlogprobs = dlogprobs.float().contiguous()
+        dhidden, dweight = torch.empty_like(hidden), torch.zeros(ctx.shape)
         for part in _chunks(hidden.shape[0], vocab, hidden.dtype):
-            logits = torch.mm(hidden[part], ready.T)
+            logits = products.times(hidden[part], ready)
             run_kernel(
                 "logprob_backward", hidden.dtype, address(logits), address(targets[part]), address(lse[part]),
                 address(dlogprobs[part]), logits.shape[0], vocab, torch.get_num_threads(),
             )  # fmt: skip
-            torch.mm(logits, ready, out=dhidden[part])
-            _add_product(dweight, logits.T, hidden[part])
+            products.times_back(logits, ready, out=dhidden[part])
+            products.add_outer(dweight, logits, hidden[part])
         return dhidden, dweight.to(ctx.weight_dtype), None
 
 

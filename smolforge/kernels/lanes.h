@@ -1,8 +1,9 @@
-/* Vectors of the machine's own width, and the two element types a kernel is compiled for.
+/* Vectors of the machine's own width, and the element types a kernel is compiled for.
  *
- * Every kernel file is compiled twice, with BF16=0 (float) and BF16=1 (bfloat16 in memory, float in
- * registers); NAME(f) is f_f32 or f_bf16. GCC's vector extensions make the same source AVX-512, AVX2
- * or NEON; only bf16 rounding and bf16 dot products have an instruction of their own worth naming.
+ * Every kernel file is compiled once for each KIND of element in memory, F32, BF16 and, where the
+ * processor multiplies it, F16; registers hold floats. NAME(f) is f_f32, f_bf16 or f_f16. GCC's vector
+ * extensions make the same source AVX-512, AVX2 or NEON; only bf16 rounding and dot products, and the
+ * broadcast of one half, have an instruction of their own worth naming.
  */
 #ifndef LANES_H
 #define LANES_H
@@ -13,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define F32 0
+#define BF16 1
+#define F16 2
+
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
@@ -21,6 +26,13 @@
 #else
 #define BF16_INSTRUCTIONS 0
 #endif
+#if defined(__AVX512FP16__) || defined(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC)
+#define F16_INSTRUCTIONS 1
+#else
+#define F16_INSTRUCTIONS 0
+#endif
+#define KIND_RUNS (KIND != F16 || F16_INSTRUCTIONS) /* a file without it is empty */
+#if KIND_RUNS
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -38,9 +50,18 @@ typedef int32_t vi __attribute__((vector_size(LANES * 4)));
 typedef uint16_t vh __attribute__((vector_size(LANES * 2)));
 typedef uint16_t vh_loose __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 
-#if BF16
+#if F16_INSTRUCTIONS
+typedef _Float16 half;
+typedef half vs __attribute__((vector_size(LANES * 2)));
+typedef half vs_loose __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
+#endif
+
+#if KIND == BF16
 typedef uint16_t el;
 #define NAME(f) f##_bf16
+#elif KIND == F16
+typedef half el;
+#define NAME(f) f##_f16
 #else
 typedef float el;
 #define NAME(f) f##_f32
@@ -142,22 +163,52 @@ INLINE vh narrow(vf x) {
 #endif
 }
 
+#if F16_INSTRUCTIONS
+/* GCC 12 converts some of these lane by lane if left to itself. */
+INLINE vf widen_half(vs x) {
+#if defined(__AVX512FP16__)
+    return (vf)_mm512_cvtxph_ps((__m256h)x);
+#else
+    return __builtin_convertvector(x, vf);
+#endif
+}
+
+INLINE vs narrow_half(vf x) {
+#if defined(__AVX512FP16__)
+    return (vs)_mm512_cvtxps_ph((__m512)x);
+#else
+    return __builtin_convertvector(x, vs);
+#endif
+}
+#endif
+
 INLINE vf load(const el *p, long left) {
-#if BF16
+#if KIND == BF16
     if (left == LANES) return widen(*(const vh_loose *)p);
     vh x = {0};
     memcpy(&x, p, 2 * left);
     return widen(x);
+#elif KIND == F16
+    if (left == LANES) return widen_half(*(const vs_loose *)p);
+    vs x = {0};
+    memcpy(&x, p, 2 * left);
+    return widen_half(x);
 #else
     return load_float(p, left);
 #endif
 }
 
 INLINE void store(el *p, vf x, long left) {
-#if BF16
+#if KIND == BF16
     vh y = narrow(x);
     if (left == LANES)
         *(vh_loose *)p = y;
+    else
+        memcpy(p, &y, 2 * left);
+#elif KIND == F16
+    vs y = narrow_half(x);
+    if (left == LANES)
+        *(vs_loose *)p = y;
     else
         memcpy(p, &y, 2 * left);
 #else
@@ -166,7 +217,7 @@ INLINE void store(el *p, vf x, long left) {
 }
 
 INLINE float load_one(const el *p) {
-#if BF16
+#if KIND == BF16
     uint32_t bits = (uint32_t)*p << 16;
     float x;
     memcpy(&x, &bits, 4);
@@ -195,4 +246,5 @@ INLINE vf exponential(vf x) {
     return (vf)((vi)y & ~tiny);
 }
 
+#endif
 #endif

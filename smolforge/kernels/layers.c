@@ -4,6 +4,7 @@
  * taken over blocks of fixed size and added in order, so no result depends on the number of threads.
  */
 #include "lanes.h"
+#if KIND_RUNS
 
 enum { NORM_BLOCKS = 64, SUM_BLOCK = 16384 };
 
@@ -171,7 +172,7 @@ EXPORT void NAME(embedding_backward)(const int64_t *tokens, const el *dout, long
         }
 }
 
-#if !BF16
+#if KIND == F32
 /* AdamW in place. decay = 1 - lr * weight decay, rate = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t). */
 EXPORT void adamw(float *weight, const float *grad, float *mean, float *square, long count, float grad_scale,
                   float beta1, float beta2, float eps, float decay, float rate, float root, int threads) {
@@ -206,9 +207,11 @@ EXPORT void square_sums(const float *x, long count, double *sums, int threads) {
 
 EXPORT int lanes(void) { return LANES; }
 EXPORT int bf16_instructions(void) { return BF16_INSTRUCTIONS; }
+EXPORT int f16_instructions(void) { return F16_INSTRUCTIONS; }
 #ifdef _OPENMP
 EXPORT int has_threads(void) { return 1; }
 #else
 EXPORT int has_threads(void) { return 0; }
+#endif
 #endif
 #endif

@@ -82,7 +82,7 @@ def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:
 
 def embedding(tokens_BT: Tensor, weight_VD: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Rows of the table in `dtype`, the type of all activations that follow."""
-    path = fused if fused.serves(weight_VD) and dtype in (torch.float32, torch.bfloat16) else reference
+    path = fused if fused.serves(weight_VD) and fused.knows(dtype) else reference
     return path.embedding(tokens_BT, weight_VD, dtype)
 
 
@@ -185,6 +185,11 @@ def adamw_steps(
         return
     for tensors in zip(weights, grads, means, squares, strict=True):
         adamw_step(*tensors, **settings)
+
+
+def knows(dtype: torch.dtype) -> bool:
+    """Whether the C path computes in this type on this machine; fp16 only where the processor multiplies it."""
+    return fused.knows(dtype)
 
 
 def describe() -> dict[str, str]:

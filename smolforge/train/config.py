@@ -7,7 +7,7 @@ from typing import Literal
 from smolforge.config import config
 from smolforge.errors import ConfigError
 
-Compute = Literal["auto", "float32", "bfloat16"]
+Compute = Literal["auto", "float32", "bfloat16", "float16"]
 """Number type of training's matrix products; `auto` asks the processor, see `precision`."""
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from smolforge import kernels
 from smolforge.errors import InputError
 
-DTYPES = [torch.float32, torch.bfloat16]
-TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 1.2e-2}
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 1.2e-2, torch.float16: 4e-3}
 
 
 def draw(*shape: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> Tensor:
@@ -81,7 +81,8 @@ def test_add_rms_norm(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_norm_of_extremes(dtype: torch.dtype) -> None:
-    x = torch.tensor([[0.0] * 20, [1e-20] * 20, [1e18] * 20, [1e-3] * 19 + [1e15]]).to(dtype)
+    most = min(1e18, torch.finfo(dtype).max)
+    x = torch.tensor([[0.0] * 20, [1e-20] * 20, [most] * 20, [1e-3] * 19 + [most / 1000]]).to(dtype)
     got = kernels.rms_norm(x, torch.ones(20), 1e-5)
     assert_near(got, exact_norm(x.double(), torch.ones(20).double()), dtype)
     assert (
@@ -100,7 +101,8 @@ def test_swiglu(dtype: torch.dtype, rows: int, width: int) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_swiglu_of_extremes(dtype: torch.dtype) -> None:
-    gate = torch.tensor([-1e30, -200.0, -88.0, -0.0, 0.0, 88.0, 200.0, 1e30, float("nan"), float("inf")])
+    most = min(1e30, torch.finfo(dtype).max)
+    gate = torch.tensor([-most, -200.0, -88.0, -0.0, 0.0, 88.0, 200.0, most, float("nan"), float("inf")])
     x = torch.cat([gate, torch.ones(10)]).to(dtype)[None].requires_grad_()
     out = kernels.swiglu(x)
     out.sum().backward()
@@ -110,9 +112,12 @@ def test_swiglu_of_extremes(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sizes", [(13,), (8, 3, 1)])
-def test_linear(dtype: torch.dtype, sizes: tuple[int, ...]) -> None:
-    inputs = [draw(2, 9, 24, dtype=dtype), *(draw(n, 24) for n in sizes)]
+@pytest.mark.parametrize(
+    ("rows", "width", "sizes"),
+    [(9, 24, (13,)), (9, 24, (8, 3, 1)), (1, 1, (1,)), (70, 300, (130, 66)), (601, 64, (64,))],
+)
+def test_linear(dtype: torch.dtype, rows: int, width: int, sizes: tuple[int, ...]) -> None:
+    inputs = [draw(2, rows, width, dtype=dtype), *(draw(n, width) for n in sizes)]
 
     def exact(x: Tensor, *weights: Tensor) -> Tensor:
         return x @ torch.cat([w.to(dtype).double() for w in weights]).T
@@ -399,9 +404,9 @@ def test_same_bits_every_time(dtype: torch.dtype) -> None:
 RUN_ALONE = """
 import sys, torch
 sys.path.insert(0, "tests/parity")
-from test_kernels import one_step
+from test_kernels import DTYPES, one_step
 from smolforge import kernels
-torch.save((kernels.describe(), one_step(torch.float32), one_step(torch.bfloat16)), sys.argv[1])
+torch.save((kernels.describe(), [one_step(dtype) for dtype in DTYPES]), sys.argv[1])
 """
 
 
@@ -417,9 +422,9 @@ def test_every_path_agrees(tmp_path, path: str, march: str) -> None:
     environment = {**os.environ, "SMOL_KERNELS": path, "SMOL_KERNELS_MARCH": march, "OMP_NUM_THREADS": "1"}
     out = tmp_path / "out.pt"
     subprocess.run([sys.executable, "-c", RUN_ALONE, str(out)], env=environment, check=True, timeout=300)
-    facts, single, half = torch.load(out)
+    facts, steps = torch.load(out)
     assert facts["path"] == path
-    for dtype, results in zip(DTYPES, (single, half), strict=True):
+    for dtype, results in zip(DTYPES, steps, strict=True):
         for got, here in zip(results, one_step(dtype), strict=True):
             assert_near(got, here.double(), dtype, 4)
 
