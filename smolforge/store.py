@@ -134,6 +134,8 @@ class Store:
             shutil.rmtree(out)
         out.mkdir(parents=True)
         work.mkdir(exist_ok=True)
+        for folder in (scratch, scratch.parent, self.lab):  # what is left in `work` must be found again
+            _sync(folder)
         return Job(out=out, work=work, log=log, **asdict(self.machine))
 
     def _make(

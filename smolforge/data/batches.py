@@ -23,7 +23,7 @@ import numpy as np
 
 from smolforge.data.mixture import Mixture
 from smolforge.data.packing import Packer, Piece, cut_to
-from smolforge.data.shards import read_shards
+from smolforge.data.shards import ShardReader, read_shards
 from smolforge.errors import InputError
 
 START_TOKEN = 0
@@ -84,12 +84,10 @@ class Documents:
     """The token ids of one domain, read from its shards as they are needed."""
 
     def __init__(self, folder: Path) -> None:
-        self._shards: list[np.ndarray] = []
-        firsts, counts = [], []
-        for tokens, offsets in read_shards(folder):
-            self._shards.append(tokens)
-            firsts.append(offsets[:-1])
-            counts.append(np.diff(offsets))
+        self._shards = list(read_shards(folder))
+        self._reader = ShardReader()
+        firsts = [shard.offsets[:-1] for shard in self._shards]
+        counts = [np.diff(shard.offsets) for shard in self._shards]
         self._first = np.concatenate(firsts) if firsts else np.zeros(0, np.int64)
         self._length = np.concatenate(counts) if counts else np.zeros(0, np.int64)
         self._shard = np.repeat(
@@ -111,7 +109,7 @@ class Documents:
     def read(self, item: int, start: int, end: int) -> np.ndarray:
         """Stored tokens `start` to `end` of one document."""
         first = int(self._first[item])
-        return self._shards[self._shard[item]][first + start : first + end]
+        return self._reader.read(self._shards[self._shard[item]], first + start, first + end)
 
 
 @dataclass

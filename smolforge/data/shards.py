@@ -9,8 +9,11 @@ run goes on with the next.
 from __future__ import annotations
 
 import json
+import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +23,7 @@ import numpy.typing as npt
 from smolforge.errors import InputError
 
 SHARD_TOKENS = 1 << 24
+MOST_OPEN = 64
 BATCH_BYTES = 1 << 20
 
 
@@ -106,7 +110,10 @@ def _write(shard: _Shard, place: Path, number: int) -> dict[str, int]:
     entry = {"documents": len(shard.offsets) - 1, "tokens": shard.offsets[-1], "bytes": shard.text_bytes}
     np.save(place / f"{name}.offsets.npy", np.array(shard.offsets, dtype=np.int64))
     (place / f"{name}.json").write_text(json.dumps(entry), encoding="utf-8")
+    for suffix in ("bin.tmp", "offsets.npy", "json"):  # a later call believes what it finds here
+        _sync(place / f"{name}.{suffix}")
     (place / f"{name}.bin.tmp").rename(place / f"{name}.bin")
+    _sync(place)
     return entry
 
 
@@ -137,7 +144,6 @@ def _gather(place: Path, out: Path, count: int) -> dict[str, int]:
 
 def _copy(source: Path, target: Path) -> None:
     """A hard link where the file system has them: the work folder goes away afterwards."""
-    import os
     import shutil
 
     try:
@@ -146,11 +152,62 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def read_shards(folder: Path) -> Iterator[tuple[npt.NDArray[np.generic], npt.NDArray[np.int64]]]:
-    """(tokens, offsets) of each shard, in order; tokens are mapped from disk, not read.
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
-    Raises `InputError` for a folder that is no whole set of shards.
+
+@dataclass(frozen=True)
+class Shard:
+    """Where the tokens of one shard stand, and where each document begins among them."""
+
+    path: Path
+    dtype: np.dtype[np.generic]
+    offsets: npt.NDArray[np.int64]
+
+
+class ShardReader:
+    """Reads tokens of shards as they are asked for; the files read last stay open.
+
+    Files are not mapped into memory: a mapped file that is cut short kills the process (SIGBUS), while
+    a read can say what happened.
     """
+
+    def __init__(self) -> None:
+        self._opened: OrderedDict[Path, FileIO] = OrderedDict()
+
+    def read(self, shard: Shard, start: int, end: int) -> npt.NDArray[np.generic]:
+        """Tokens `start` to `end`; `InputError` when the shard has gone or is shorter than its index says."""
+        width = shard.dtype.itemsize
+        try:
+            data = os.pread(self._file(shard.path).fileno(), (end - start) * width, start * width)
+        except OSError as error:
+            raise InputError(
+                f"this shard cannot be read: {error.strerror}", where=str(shard.path), fix="make it again"
+            ) from None
+        if len(data) < (end - start) * width:
+            raise InputError(
+                "this shard has become shorter than its index says",
+                where=str(shard.path),
+                fix="make it again",
+            )
+        return np.frombuffer(data, dtype=shard.dtype)
+
+    def _file(self, path: Path) -> FileIO:
+        if path in self._opened:
+            self._opened.move_to_end(path)
+        else:
+            self._opened[path] = FileIO(path)
+            while len(self._opened) > MOST_OPEN:
+                self._opened.popitem(last=False)[1].close()
+        return self._opened[path]
+
+
+def read_shards(folder: Path) -> Iterator[Shard]:
+    """Every shard of a folder, in order; `InputError` for a folder that is no whole set of shards."""
     try:
         with np.load(folder / "index.npz", allow_pickle=False) as index:
             all_offsets = [index[name] for name in sorted(index.files)]
@@ -166,4 +223,4 @@ def read_shards(folder: Path) -> Iterator[tuple[npt.NDArray[np.generic], npt.NDA
             raise InputError(
                 "this shard is not as long as its index says", where=str(path), fix="make it again"
             )
-        yield np.memmap(path, dtype=f"<u{width}", mode="r"), offsets
+        yield Shard(path, np.dtype(f"<u{width}"), offsets)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -49,12 +50,21 @@ def save_model(
 
 
 def save_tensors(file: Path, tensors: Mapping[str, Tensor], *, dtype: torch.dtype | None = None) -> None:
-    """Tensors to a safetensors file, in sorted order; `dtype` None keeps each as it is."""
+    """Tensors to a safetensors file, in sorted order; `dtype` None keeps each as it is.
+
+    Raises OSError where the disk does not take it, as other writes do.
+    """
     ready = {
         name: tensors[name].to(device="cpu", dtype=dtype or tensors[name].dtype).contiguous()
         for name in sorted(tensors)
     }
-    save_file(ready, str(file), metadata={"format": "pt"})
+    try:
+        save_file(ready, str(file), metadata={"format": "pt"})
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from None
 
 
 def hf_config(

@@ -44,6 +44,7 @@ def put_in_place(fresh: Path, final: Path, digests: Mapping[str, str]) -> None:
     remove(final)
     fresh.rename(final)
     _sync(final.parent)
+    _sync(final.parent.parent)  # where `final.parent` itself may be new
 
 
 def verify(folder: Path, *, rank: int = 0, ranks: int = 1) -> set[str]:

@@ -54,19 +54,19 @@ class Checkpoints:
         self._writer: Writer | None = None
 
     def save(self, state: TrainState, data: Mapping[str, Any]) -> None:
-        """Write the state, with `data` (JSON-ready: batch source, file offsets), then drop the oldest.
+        """Write the state, with `data` (JSON-ready: batch source, loss log), then drop the oldest.
 
         A team's is only copied when this returns; it is written while training goes on.
         """
         final = self.folder / f"step-{state.step:010d}"
         if self.team is None:
             self._save_alone(final, state, data)
-            self._drop_oldest()
+            self._drop_others(final)
             return
         if self._writer is None:
             from smolforge.train.sharded import Writer
 
-            self._writer = Writer(self.team, self._drop_oldest)
+            self._writer = Writer(self.team, self._drop_others)
         self._writer.write(final, state, {STATE_FILE: _plain(state, data)})
 
     def _save_alone(self, final: Path, state: TrainState, data: Mapping[str, Any]) -> None:
@@ -135,9 +135,12 @@ class Checkpoints:
             raise InputError(trouble, where=str(folder))
         return files
 
-    def _drop_oldest(self) -> None:
-        for old in self._found()[self.keep :]:
-            atomic.remove(old)
+    def _drop_others(self, newest: Path) -> None:
+        """Remove the oldest, and those after `newest`: they were damaged, or training had gone on from them."""
+        found = self._found()
+        place = found.index(newest)
+        for other in [*found[:place], *found[place + self.keep :]]:
+            atomic.remove(other)
 
     def _found(self) -> list[Path]:
         """Checkpoint folders, newest first; half-written ones do not count."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from smolforge import kernels
 from smolforge.data.batches import Batch
-from smolforge.errors import StageError
+from smolforge.errors import InputError, StageError
 from smolforge.model.transformer import Llama
 from smolforge.train.feed import placed, placed_documents
 from smolforge.train.optim import Optimizer
@@ -146,7 +146,7 @@ def fit(
     """
     while state.step < until_step:
         began = time.perf_counter()
-        batch = batches.next()
+        batch = _next_batch(state, batches)
         if batch is None:
             return
         factor = schedule(state.step + 1, state.tokens + batch.positions)
@@ -178,6 +178,7 @@ def fit(
             domains=batch.domains,
         )
         if save is not None and save_every_steps and state.step % save_every_steps == 0:
+            _check_weights(state)
             save()
             state.saved_step = state.step
 
@@ -265,6 +266,29 @@ def square_norm(model: Llama) -> Tensor:
     """Sum of squares of all gradients together, a float64 scalar on the model's device; of this process's rows."""
     grads = [local(weight.grad) for weight in model.parameters() if weight.grad is not None]
     return kernels.square_norms(grads).to(model.output_weight_VD.device)
+
+
+def _next_batch(state: TrainState, batches: BatchSource) -> Batch | None:
+    try:
+        return batches.next()
+    except InputError as error:
+        raise StageError(
+            f"the data of step {state.step + 1} cannot be had: {error.what}",
+            where=f"{error.where}; {_last_good(state)}",
+            fix=error.fix or "bring the data back and run again",
+        ) from None
+
+
+def _check_weights(state: TrainState) -> None:
+    """A state that is saved must be one worth going back to."""
+    finite = [torch.isfinite(local(weight)).all() for weight in state.model.parameters()]
+    broken = float(torch.stack(finite).logical_not().sum())
+    if broken if state.spread is None else state.spread.sums(0.0, broken)[1]:
+        raise StageError(
+            f"training broke at step {state.step}: its weights are no longer finite",
+            where=_last_good(state),
+            fix="lower the learning rates",
+        )
 
 
 def _check_finite(state: TrainState, loss: float, norm: float) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from smolforge.errors import InputError
 from smolforge.log import Log
 from smolforge.train.loop import Step
 
@@ -52,21 +51,10 @@ class StepNotes:
 
 
 class LossLog:
-    """`losses.jsonl` in the making: goes back to where a checkpoint left it when training resumes."""
+    """The lines of `losses.jsonl` in the making: part of every checkpoint, a file at the end."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.size = 0
-
-    def go_back_to(self, size: int) -> None:
-        """Forget what was written after the checkpoint."""
-        if not self.file.exists() or self.file.stat().st_size < size:
-            if size:
-                raise InputError("the loss log is shorter than its checkpoint says", where=str(self.file))
-            self.file.touch()
-        with self.file.open("r+b") as opened:
-            opened.truncate(size)
-        self.size = size
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
 
     def write(self, step: Step, trained: Mapping[str, int]) -> None:
         """One line."""
@@ -79,19 +67,14 @@ class LossLog:
             "skipped": step.skipped,
             "domains": dict(trained),
         }
-        text = (json.dumps(line, sort_keys=True) + "\n").encode()
-        with self.file.open("ab") as opened:
-            opened.write(text)
-        self.size += len(text)
+        self.lines.append(line)
 
-    def sync(self) -> None:
-        """What a checkpoint counts on must be on the disk before it."""
-        with self.file.open("rb") as opened:
-            os.fsync(opened.fileno())
+    def save(self, file: Path) -> None:
+        """All lines as JSON lines."""
+        text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in self.lines)
+        file.write_text(text, encoding="utf-8")
 
     def last_mean(self) -> float:
         """Mean loss over the last twentieth of the lines, at least one."""
-        lines = self.file.read_text(encoding="utf-8").splitlines()
-        last = lines[-max(1, int(len(lines) * LAST_SHARE)) :]
-        values = [json.loads(line)["loss"] for line in last]
-        return round(sum(values) / max(1, len(values)), 6)
+        last = self.lines[-max(1, int(len(self.lines) * LAST_SHARE)) :]
+        return round(sum(line["loss"] for line in last) / max(1, len(last)), 6)

@@ -28,10 +28,10 @@ METADATA_FILE = ".metadata"
 class Writer:
     """Writes checkpoints in the background, one at a time; every process has one and calls it alike.
 
-    done  called on rank 0 when a checkpoint stands in its place
+    done  called on rank 0 with a checkpoint that stands in its place
     """
 
-    def __init__(self, team: Team, done: Callable[[], None]) -> None:
+    def __init__(self, team: Team, done: Callable[[Path], None]) -> None:
         self.team = team
         self.done = done
         self._under_way: Future[None] | None = None
@@ -77,7 +77,7 @@ class Writer:
         if first and not trouble:
             try:
                 atomic.put_in_place(fresh, final, {n: d for _, part in everyone for n, d in part.items()})
-                self.done()
+                self.done(final)
             except OSError as error:
                 trouble = _reason(error)
         if trouble := max(self.team.everyones(trouble)):

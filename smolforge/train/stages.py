@@ -107,7 +107,7 @@ def pretrain(
 
     torch.set_num_threads(job.threads)
     plan = _plan(cfg, tokenizer, init, sizing)
-    losses = LossLog((job.work if job.rank == 0 else job.out) / "losses.jsonl")
+    losses = LossLog()
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
         state, batches, begun_tokens = _begin(cfg, job, plan, shards, mixture, init, team)
         _train(cfg, job, plan, state, batches, begun_tokens, losses, team)
@@ -115,7 +115,7 @@ def pretrain(
     if whole is not None:
         save_model(job.out, whole.model)
         save_training(job.out, whole, {"batches": batches.state()})
-        (job.out / "losses.jsonl").write_bytes(losses.file.read_bytes())
+        losses.save(job.out / "losses.jsonl")
     return {
         "parameters": plan.model.parameters,
         "tokens": state.tokens,
@@ -265,7 +265,7 @@ def _train(
     resumed = checkpoints.restore(state)
     if resumed is not None:
         batches.restore(resumed["batches"])
-    losses.go_back_to(resumed["losses"] if resumed and job.rank == 0 else 0)
+        losses.lines = list(resumed["lines"])
     job.log.event("kernels", compute=str(state.model.compute), threads=job.threads, **kernels.describe())
     tell_where(job)
     begun_step = state.step - (state.tokens - begun_tokens) // plan.step_tokens
@@ -279,8 +279,7 @@ def _train(
     )
 
     def save() -> None:
-        losses.sync()
-        checkpoints.save(state, {"batches": batches.state(), "losses": losses.size})
+        checkpoints.save(state, {"batches": batches.state(), "lines": losses.lines})
 
     def schedule(step: int, tokens: int) -> float:
         return factor(cfg.schedule, plan.start_tokens + tokens - begun_tokens, plan.total_tokens)

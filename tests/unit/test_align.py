@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from worlds import WORDS, ask, saying, talk, write_lines
 
 from smolforge.align.conversations import (
     Conversation,
@@ -29,66 +30,25 @@ from smolforge.align.stages import (
     sample_pairs,
     sft,
 )
-from smolforge.artifacts import ChatData, Checkpoint, PreferenceData, Tokenizer
+from smolforge.artifacts import ChatData, Checkpoint
 from smolforge.data.batches import Example, ExampleBatches
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.task import Item
 from smolforge.log import Log
-from smolforge.model.config import ModelConfig
 from smolforge.model.generate import TorchLanguageModel
-from smolforge.model.transformer import Llama
-from smolforge.model.weights import load_model, save_model
+from smolforge.model.weights import load_model
 from smolforge.stage import Job
 from smolforge.text import tokenizer
 from smolforge.text.chat import render
 from smolforge.train.config import OptimConfig
-
-WORDS = ["cat", "dog", "sun", "sea", "hat", "tree", "milk", "bird"]
-
-
-def ask(word):
-    return [{"role": "user", "content": f"Say {word}"}]
-
-
-def talk(word, number, **more):
-    item = {"id": f"i{number}", "skill": "say", "kind": "exact", "messages": ask(word), "answer": word}
-    messages = [*ask(word), {"role": "assistant", "content": word}]
-    return {"id": f"c{number}", "skill": "say", "messages": messages, "item": {**item, **more}}
-
-
-def write(file, rows):
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A tokenizer, an untrained model, eight conversations and eight pairs."""
     root = tmp_path_factory.mktemp("world")
-    for name in ("model", "tokenizer", "data", "pairs"):
-        (root / name).mkdir()
-    trained = tokenizer.train([" ".join(WORDS) + " Say user assistant\n"] * 50, 300)
-    tokenizer.save(trained, root / "tokenizer")
-    network = Llama(
-        ModelConfig(
-            vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-            num_key_value_heads=1, head_dim=16, max_position_embeddings=64,
-        )
-    )  # fmt: skip
-    network.initialise(0)
-    save_model(root / "model", network)
-    write(root / "data" / "conversations.jsonl", [talk(word, i) for i, word in enumerate(WORDS * 4)])
-    pairs = [
-        {"id": str(i), "skill": "say", "messages": ask(word), "chosen": word, "rejected": WORDS[i - 1]}
-        for i, word in enumerate(WORDS)
-    ]
-    write(root / "pairs" / "pairs.jsonl", pairs)
-    return {
-        "init": Checkpoint(root / "model", "k", "d", {"tokens": 100}),
-        "tokenizer": Tokenizer(root / "tokenizer", "k", "d"),
-        "data": ChatData(root / "data", "k", "d"),
-        "pairs": PreferenceData(root / "pairs", "k", "d"),
-        "tok": tokenizer.load_tokenizer(root / "tokenizer"),
-    }
+    made = saying(root)
+    return {**made, "tok": tokenizer.load_tokenizer(root / "tokenizer")}
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +253,9 @@ def test_reinforcement_raises_the_reward(world, tuned, tmp_path):
     """The reward asks for a letter that the conversations did not teach to prefer."""
     (tmp_path / "data").mkdir()
     rule = {"kind": "checks", "checks": [{"name": "min_letter", "args": {"letter": "a", "count": 1}}]}
-    write(tmp_path / "data" / "conversations.jsonl", [talk(word, i, **rule) for i, word in enumerate(WORDS)])
+    write_lines(
+        tmp_path / "data" / "conversations.jsonl", [talk(word, i, **rule) for i, word in enumerate(WORDS)]
+    )
     cfg = GrpoConfig(
         rounds=30, questions=8, group=8, max_new_tokens=6, length=64, temperature=1.5, compute="float32",
         optim=OptimConfig(kind="adamw", lr=3e-3, embedding_lr=3e-3, norm_lr=3e-3, skip_deviations=0.0),
@@ -342,7 +304,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(world, tuned, tmp_path, kind)
 def test_a_round_without_a_difference_moves_nothing(world, tmp_path):
     hopeless = tmp_path / "data"
     hopeless.mkdir()
-    write(
+    write_lines(
         hopeless / "conversations.jsonl", [talk(word, i, answer="never said") for i, word in enumerate(WORDS)]
     )
     cfg = GrpoConfig(rounds=2, questions=4, group=2, max_new_tokens=4, length=64, compute="float32")
@@ -377,7 +339,7 @@ def test_a_bad_line_is_named(tmp_path, line):
 
 
 def test_nothing_to_learn_is_an_error(world, tmp_path):
-    write(tmp_path / "conversations.jsonl", [{"messages": ask("cat")}])
+    write_lines(tmp_path / "conversations.jsonl", [{"messages": ask("cat")}])
     data = ChatData(tmp_path, "k", "d")
     for stage, cfg in ((sft, SftConfig(length=64)), (grpo, GrpoConfig())):
         with pytest.raises(InputError):

@@ -11,7 +11,7 @@ import pytest
 
 from smolforge.data.batches import Documents
 from smolforge.data.documents import CORPUS_SCHEMA, ParquetWriter, read_rows, row_groups
-from smolforge.data.shards import read_shards, write_shards
+from smolforge.data.shards import ShardReader, read_shards, write_shards
 from smolforge.errors import InputError
 
 
@@ -31,9 +31,10 @@ TEXTS = [f"text {i} " * (i % 7 + 1) for i in range(200)]
 
 
 def decoded(folder: Path) -> list[str]:
-    found = []
-    for tokens, offsets in read_shards(folder):
-        for start, end in pairwise(offsets.tolist()):
+    found, reader = [], ShardReader()
+    for shard in read_shards(folder):
+        tokens = reader.read(shard, 0, int(shard.offsets[-1]))
+        for start, end in pairwise(shard.offsets.tolist()):
             assert tokens[end - 1] == 0
             found.append(bytes(int(t) - 1 for t in tokens[start : end - 1]).decode())
     return found

@@ -1,0 +1,83 @@
+"""Tiny inputs by arithmetic alone, so that no random generator's version matters; shared by many tests.
+
+write_domain(folder, step)   token shards of documents that count upwards by `step`
+saying(folder)               an untrained model, a tokenizer, conversations and pairs: "Say cat" → "cat"
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smolforge.artifacts import Artifact, ChatData, Checkpoint, PreferenceData, Tokenizer
+from smolforge.data.batches import Documents
+from smolforge.model.config import ModelConfig
+from smolforge.model.transformer import Llama
+from smolforge.model.weights import save_model
+from smolforge.text import tokenizer
+
+WORDS = ["cat", "dog", "sun", "sea", "hat", "tree", "milk", "bird"]
+VOCABULARY = 96
+
+
+def write_domain(folder: Path, step: int, documents: int = 150) -> Documents:
+    """Documents of 5 to 64 tokens below `VOCABULARY`; token 0 closes each."""
+    folder.mkdir(parents=True)
+    tokens: list[int] = []
+    offsets = [0]
+    for number in range(documents):
+        length = 5 + (number * 37) % 60
+        tokens += [1 + (number * 11 + place * step) % 95 for place in range(length)] + [0]
+        offsets.append(len(tokens))
+    np.array(tokens, dtype="<u2").tofile(folder / "tokens-00000.bin")
+    np.savez(folder / "index.npz", shard_00000=np.array(offsets))
+    return Documents(folder)
+
+
+def ask(word: str) -> list[dict[str, str]]:
+    """The question whose answer is `word`."""
+    return [{"role": "user", "content": f"Say {word}"}]
+
+
+def talk(word: str, number: int, **more: Any) -> dict[str, Any]:
+    """A conversation with a checkable item."""
+    item = {"id": f"i{number}", "skill": "say", "kind": "exact", "messages": ask(word), "answer": word}
+    messages = [*ask(word), {"role": "assistant", "content": word}]
+    return {"id": f"c{number}", "skill": "say", "messages": messages, "item": {**item, **more}}
+
+
+def write_lines(file: Path, rows: list[dict[str, Any]]) -> None:
+    """JSON lines."""
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def saying(root: Path) -> Mapping[str, Artifact]:
+    """The inputs `init`, `tokenizer`, `data` and `pairs` of a tuning stage."""
+    for name in ("model", "tokenizer", "data", "pairs"):
+        (root / name).mkdir(parents=True)
+    trained = tokenizer.train([" ".join(WORDS) + " Say user assistant\n"] * 50, 300)
+    tokenizer.save(trained, root / "tokenizer")
+    network = Llama(
+        ModelConfig(
+            vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=16, max_position_embeddings=64,
+        )
+    )  # fmt: skip
+    network.initialise(0)
+    save_model(root / "model", network)
+    write_lines(root / "data" / "conversations.jsonl", [talk(word, i) for i, word in enumerate(WORDS * 4)])
+    pairs = [
+        {"id": str(i), "skill": "say", "messages": ask(word), "chosen": word, "rejected": WORDS[i - 1]}
+        for i, word in enumerate(WORDS)
+    ]
+    write_lines(root / "pairs" / "pairs.jsonl", pairs)
+    return {
+        "init": Checkpoint(root / "model", "k", "d", {"tokens": 100}),
+        "tokenizer": Tokenizer(root / "tokenizer", "k", "d"),
+        "data": ChatData(root / "data", "k", "d"),
+        "pairs": PreferenceData(root / "pairs", "k", "d"),
+    }
