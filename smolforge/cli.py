@@ -76,7 +76,10 @@ machine_options = [
     click.option("--micro-tokens", type=click.IntRange(1), help="Positions through the model at once."),
     click.option("--shard", type=click.IntRange(1), help="Processes that share one copy of the model."),
     click.option("--recompute", is_flag=True, help="Make activations again on the way back: less memory."),
-    click.option("--compile/--no-compile", default=None, help="Let torch compile the layers."),
+    click.option(
+        "--compile/--no-compile", default=None, help="Let torch compile the layers (default: on CUDA)."
+    ),
+    click.option("--deterministic", is_flag=True, help="The same bits every time on CUDA too."),
 ]
 launch_options = [
     click.option(
@@ -118,9 +121,10 @@ def run(
     """Build what a recipe asks for and is not there yet; resumes by itself."""
     from smolforge.launch.settings import LaunchSettings, parse_options
     from smolforge.run import run_recipe
-    from smolforge.stage import Machine
+    from smolforge.stage import CUDA_MACHINE, Machine
 
-    asked = {name: value for name, value in machine.items() if value is not None}
+    asked = dict(CUDA_MACHINE) if machine["device"].startswith("cuda") else {}
+    asked |= {name: value for name, value in machine.items() if value is not None}
     launch = LaunchSettings(
         on=on or "local",
         processes=processes,

@@ -26,6 +26,7 @@ def provenance_of(job: Job) -> dict[str, Any]:
         "micro_tokens": job.micro_tokens,
         "recompute": job.recompute,
         "compile": job.compile,
+        "deterministic": job.deterministic,
         "peak_memory_bytes": _peak_memory_bytes(),
     }
 

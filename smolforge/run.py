@@ -10,6 +10,7 @@ from pathlib import Path
 import smolforge
 from smolforge.artifacts import Artifact, Scores
 from smolforge.config import to_plain
+from smolforge.devices import prepare
 from smolforge.errors import ConfigError
 from smolforge.launch.hosts import HostZero, follow
 from smolforge.launch.settings import LaunchSettings, make_launcher
@@ -38,6 +39,8 @@ def run_recipe(
         raise ConfigError(f"`{run_name}` cannot name a run", fix="leave out slashes and leading dots")
     if launch.threads:  # thread pools read this once, before torch is first imported by a stage
         os.environ["OMP_NUM_THREADS"] = str(launch.threads)
+    if launch.on in ("local", "torchrun"):  # elsewhere the workers find out for themselves
+        prepare(machine)
     if launch.node_rank:
         follow(lab, run_name, launch.processes, launch.hosts, Log())
         return

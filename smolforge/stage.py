@@ -38,6 +38,7 @@ class Machine:
     shard         processes that share one copy of the model: 1 copies it to all, `ranks` splits it over all
     recompute     make activations again on the way back instead of keeping them
     compile       let torch compile the layers (CUDA)
+    deterministic the same bits every time on CUDA too, at some cost in speed
     """
 
     threads: int = os.cpu_count() or 1
@@ -46,6 +47,11 @@ class Machine:
     shard: int = 1
     recompute: bool = False
     compile: bool = False
+    deterministic: bool = False
+
+
+CUDA_MACHINE = {"compile": True, "micro_tokens": 32_768}
+"""What a machine is told on CUDA where the user does not say: large products, compiled. Chosen, untested."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,3 +23,17 @@ def shared_data() -> Path:
 def lab(tmp_path: Path) -> Path:
     """An empty lab folder."""
     return tmp_path / "lab"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests for a CUDA device say why they are skipped where there is none."""
+    wanting = [item for item in items if item.get_closest_marker("cuda")]
+    if wanting and not _has_cuda():
+        for item in wanting:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and PyTorch finds none"))
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from smolforge.config import to_plain
+from smolforge.devices import prepare
 from smolforge.launch.failure import Failures, log_file
 from smolforge.launch.lifeline import watch_parent, watch_pulse
 from smolforge.launch.relay import RelayLog, silent_log
@@ -57,6 +58,7 @@ def work(task_file: Path) -> None:
         threads = task.threads or max(1, _processors() // place.local_ranks)
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read once, before torch is first imported
         with _job(folder, task, place, threads) as job:
+            prepare(job)
             facts = task.stage(task.cfg, job, **task.inputs)
             if place.rank == 0:
                 made_on = {**provenance_of(job), "host": platform.node()}

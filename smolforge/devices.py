@@ -1,0 +1,59 @@
+"""Is the asked-for device there, and is it to give the same bits every time? Asked once, before any work."""
+
+from __future__ import annotations
+
+import os
+
+from smolforge.errors import ConfigError
+from smolforge.stage import Machine
+
+
+def prepare(machine: Machine) -> None:
+    """Make the process ready for a machine's device; ConfigError where there is no such device.
+
+    With `deterministic`, operations of CUDA that add in an order of chance are replaced by slower ones or
+    refused, and the compiler chooses its kernels by rule instead of by timing them. The CPU gives the same
+    bits in any case, for a fixed number of threads.
+    """
+    if machine.device == "cpu":
+        return
+    if machine.deterministic:  # both are read when CUDA and the compiler start
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
+    import torch
+
+    _check(machine.device)
+    if machine.deterministic:
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it
+
+
+def _check(device: str) -> None:
+    import torch
+
+    try:
+        asked = torch.device(device)
+    except RuntimeError:
+        asked = None
+    if asked is None or asked.type not in ("cpu", "cuda"):
+        raise ConfigError(f"there is no device `{device}`", where="--device", fix="use cpu or cuda")
+    if asked.type == "cpu":
+        return
+    if torch.version.cuda is None:
+        raise ConfigError(
+            f"this PyTorch ({torch.__version__}) was built without CUDA",
+            where="--device",
+            fix="install a CUDA build of the same version, or leave out --device",
+        )
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "PyTorch finds no CUDA device",
+            where="--device",
+            fix="see whether `nvidia-smi` finds one (driver, container), or leave out --device",
+        )
+    if asked.index is not None and asked.index >= torch.cuda.device_count():
+        raise ConfigError(
+            f"there is no `{device}`: this machine has {torch.cuda.device_count()} CUDA devices",
+            where="--device",
+            fix="use a lower number",
+        )
