@@ -123,7 +123,7 @@ def run(
     from smolforge.run import run_recipe
     from smolforge.stage import CUDA_MACHINE, Machine
 
-    asked = dict(CUDA_MACHINE) if machine["device"].startswith("cuda") else {}
+    asked: dict[str, Any] = dict(CUDA_MACHINE) if machine["device"].startswith("cuda") else {}
     asked |= {name: value for name, value in machine.items() if value is not None}
     launch = LaunchSettings(
         on=on or "local",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import ChatData, Checkpoint, Facts, PreferenceData, Tokenizer
@@ -170,6 +171,7 @@ def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, dat
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
     course = _course(cfg, model, batches, next_token_loss(cfg.optim.z_loss), batches.count_batches())
+    course = replace(course, compiled=job.compile)  # rows of one length, unlike those of pairs and answers
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
         facts = _tune(job, tok, course, init, length, team)
     return {**facts, "conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}

@@ -31,7 +31,7 @@ class Show(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What is trained, on what, by which loss, for how long."""
+    """What is trained, on what, by which loss, for how long; `compiled` where all rows are of one length."""
 
     model: Llama
     optim: OptimConfig
@@ -40,6 +40,7 @@ class Course:
     schedule: Schedule
     steps: int
     save_every_steps: int
+    compiled: bool = False
     extra_figures: Callable[[], Mapping[str, float]] | None = None
 
 
@@ -69,7 +70,7 @@ def tune(
 
     All processes of the `team` call it; the model is given back by rank 0 alone.
     """
-    spread = place(course.model, device, team, recompute=recompute)
+    spread = place(course.model, device, team, recompute=recompute, compiled=course.compiled)
     optimizer = make_optimizer(course.model, course.optim, team)
     state = TrainState(model=course.model, optimizer=optimizer, spread=spread)
     checkpoints = Checkpoints(work / "checkpoints", notice=say, team=team)

@@ -140,8 +140,9 @@ class Llama(nn.Module):
         """Let torch compile the layers: one graph serves them all (and one the first, which has no residual).
 
         The layers' `forward` is compiled, not their call, so that hooks (sharding, recomputation) stay
-        outside and the graph is whole.
+        outside and the graph is whole. Each shape of a batch, each mode and each model is a graph more.
         """
+        torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
         forward = torch.compile(Block.forward, fullgraph=True, dynamic=False, backend=backend)
         for block in self.model.layers:
             block.forward = MethodType(forward, block)

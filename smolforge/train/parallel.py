@@ -63,13 +63,18 @@ class Spread:
         return [math.fsum(first[: self.team.shard]), *(math.fsum(column) for column in others)]
 
 
-def place(model: Llama, device: str, team: Team | None, *, recompute: bool = False) -> Spread | None:
+def place(
+    model: Llama, device: str, team: Team | None, *, recompute: bool = False, compiled: bool = False
+) -> Spread | None:
     """Put the model on its device, and, where there are several processes, this process's part of it.
 
     Each layer is split for itself, so that no device ever has more than one whole one beside its part.
-    `recompute` makes a layer's activations again on the way back instead of keeping them.
+    `recompute` makes a layer's activations again on the way back instead of keeping them; `compiled` lets
+    torch compile the layers, for batches of few shapes.
     """
     model.recompute = recompute
+    if compiled:
+        model.compile_layers()
     if team is None:
         model.to(device)
         return None

@@ -35,6 +35,14 @@ SHAPES: tuple[tuple[int, int, int, int, int, int], ...] = (
 )
 """From 0.4M to 50M parameters; deep and thin as SmolLM2's small models."""
 
+GPU_SHAPES = (
+    *SHAPES,
+    (576, 1536, 30, 9, 3, 64),
+    (768, 2048, 30, 12, 4, 64),
+    (960, 2560, 32, 15, 5, 64),
+)
+"""Up to SmolLM2's 135M and 360M, and one between; larger ones need more than an hour of one card."""
+
 ENTROPY_BITS = 0.55
 SIZE_BITS = 0.49
 DATA_BITS = 0.795
@@ -42,14 +50,40 @@ SIZE_POWER = 0.34
 DATA_POWER = 0.28
 EMBEDDING_WORTH = 0.3
 REPEAT_WORTH = 15.4
-LEAST_BATCH = 2048
 INITIAL_DEVIATION = 0.08
 """As the quick start's, whose start needs it (docs/LOG.md 2026-11-23); untested on wider models."""
+WIDEST_DEVIATION = 576
+"""Beyond this width the deviation falls with its root, so that the first logits grow no larger."""
 MOST_BATCH = 262_144
 STEPS_WANTED = 800
-MEASURED_SHAPES = (SHAPES[1], SHAPES[5])
-MEASURED_TOKENS = 1024
-TYPICAL_BATCH = 8192
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is tried on a kind of device.
+
+    shapes           rows to choose from
+    measured         those whose training rate is timed
+    measured_tokens  positions in the timed gradient
+    typical_batch    positions a step, by which the optimiser's share is counted
+    least_batch      fewer positions a step would not pay
+    """
+
+    shapes: tuple[tuple[int, int, int, int, int, int], ...]
+    measured: tuple[tuple[int, int, int, int, int, int], ...]
+    measured_tokens: int
+    typical_batch: int
+    least_batch: int
+
+
+CPU_BENCH = Bench(SHAPES, (SHAPES[1], SHAPES[5]), 1024, 8192, 2048)
+GPU_BENCH = Bench(GPU_SHAPES, (SHAPES[4], SHAPES[8], GPU_SHAPES[-1]), 32_768, 262_144, 32_768)
+"""A card is fast only on large products, so larger shapes are timed on more tokens. Chosen, untested."""
+
+
+def bench_of(device: str) -> Bench:
+    """What to try on a torch device."""
+    return GPU_BENCH if device.startswith("cuda") else CPU_BENCH
 
 
 @dataclass(frozen=True)
@@ -96,24 +130,22 @@ def predicted_bits(parameters: float, trained_bytes: float, unique_bytes: float)
     return ENTROPY_BITS + size + DATA_BITS * (worth / 1e7) ** -DATA_POWER
 
 
-def choose(unique_bytes: int, seconds: float, rate: Rate, *, length: int) -> Choice:
+def choose(unique_bytes: int, seconds: float, rate: Rate, *, length: int, bench: Bench = CPU_BENCH) -> Choice:
     """The candidate with the lowest predicted bits per byte within `seconds` of training."""
     if unique_bytes <= 0:
         raise ConfigError("the corpora hold no text", fix="look at what curation dropped")
     candidates = [
-        _candidate(shape, vocabulary, unique_bytes, seconds, rate, length)
-        for shape in SHAPES
+        _candidate(model_of(shape, vocabulary, length), unique_bytes, seconds, rate, bench.least_batch)
+        for shape in bench.shapes
         for vocabulary in BYTES_PER_TOKEN
     ]
     return min(candidates, key=lambda c: (c.bits_per_byte, c.model.parameters))
 
 
-def _candidate(
-    shape: Sequence[int], vocabulary: int, unique_bytes: int, seconds: float, rate: Rate, length: int
-) -> Choice:
-    model = model_of(shape, vocabulary, length)
+def _candidate(model: ModelConfig, unique_bytes: int, seconds: float, rate: Rate, least_batch: int) -> Choice:
+    vocabulary, length = model.vocab_size, model.max_position_embeddings
     flops = model.flops_per_token(length)
-    batch = _batch_tokens(seconds * rate.flops(model.hidden_size) / flops, length)
+    batch = _batch_tokens(seconds * rate.flops(model.hidden_size) / flops, length, least_batch)
     tokens = max(1, int(seconds * rate.flops(model.hidden_size) / flops) // batch) * batch
     embedding = vocabulary * model.hidden_size
     worth = model.parameters - embedding + EMBEDDING_WORTH * embedding
@@ -140,13 +172,13 @@ def model_of(shape: Sequence[int], vocabulary: int, length: int) -> ModelConfig:
         num_key_value_heads=kv_heads,
         head_dim=head,
         max_position_embeddings=length,
-        initializer_range=INITIAL_DEVIATION,
+        initializer_range=INITIAL_DEVIATION * min(1.0, math.sqrt(WIDEST_DEVIATION / width)),
     )
 
 
-def _batch_tokens(tokens: float, length: int) -> int:
+def _batch_tokens(tokens: float, length: int, least: int) -> int:
     """Small enough for some 800 steps, whole rows."""
-    wanted = min(MOST_BATCH, max(LEAST_BATCH, tokens / STEPS_WANTED))
+    wanted = min(MOST_BATCH, max(least, tokens / STEPS_WANTED))
     return max(1, round(wanted / length)) * length
 
 
@@ -159,7 +191,9 @@ def split_tokens(choice: Choice, shares: Mapping[str, float]) -> dict[str, int]:
     return {name: count * choice.batch_tokens for name, count in counts.items()}
 
 
-def reasons(choice: Choice, unique_bytes: int, seconds: float, rate: Rate) -> list[str]:
+def reasons(
+    choice: Choice, unique_bytes: int, seconds: float, rate: Rate, bench: Bench = CPU_BENCH
+) -> list[str]:
     """Why this size, in sentences."""
     model = choice.model
     per_second = choice.tokens / max(choice.seconds, 1e-9)
@@ -168,7 +202,7 @@ def reasons(choice: Choice, unique_bytes: int, seconds: float, rate: Rate) -> li
         f"this machine trains this shape at {rate.flops(model.hidden_size) / 1e9:.0f} GFLOP/s, "
         f"{format_count(per_second)} tokens a second (measured)",
         f"{format_count(model.parameters)} parameters, {model.vocab_size} of vocabulary: the lowest predicted "
-        f"bits per byte ({choice.bits_per_byte:.2f}) of {len(SHAPES) * len(BYTES_PER_TOKEN)} candidates",
+        f"bits per byte ({choice.bits_per_byte:.2f}) of {len(bench.shapes) * len(BYTES_PER_TOKEN)} candidates",
         f"{format_count(choice.tokens)} tokens, {choice.passes:.1f} times through the text",
     ]
     if choice.passes > 4:
@@ -177,46 +211,57 @@ def reasons(choice: Choice, unique_bytes: int, seconds: float, rate: Rate) -> li
 
 
 def measure_rate(
-    threads: int, device: str, length: int, compute: Compute, tick: Callable[[str], None] = lambda _text: None
+    threads: int,
+    device: str,
+    length: int,
+    compute: Compute,
+    tick: Callable[[str], None] = lambda _text: None,
+    *,
+    compiled: bool = False,
 ) -> Rate:
-    """Training FLOP/s of a small and a larger shape, from a few real steps of each; some seconds in all."""
+    """Training FLOP/s of a few shapes, from a few real steps of each; some seconds in all, a minute compiled."""
     import torch
 
     torch.set_num_threads(threads)
-    found = {}
-    for shape in MEASURED_SHAPES:
+    bench, found = bench_of(device), {}
+    for shape in bench.measured:
         tick(f"  measuring the training rate at width {shape[0]}")
-        found[shape[0]] = _measure(model_of(shape, 4096, length), device, length, compute)
+        found[shape[0]] = _measure(model_of(shape, 4096, length), bench, device, compute, compiled)
     return Rate(found)
 
 
-def _measure(model_config: ModelConfig, device: str, length: int, compute: Compute) -> float:
-    """FLOP/s of a step of `TYPICAL_BATCH` tokens: gradients timed on fewer, the optimiser by itself."""
+def _measure(config: ModelConfig, bench: Bench, device: str, compute: Compute, compiled: bool) -> float:
+    """FLOP/s of a step of `typical_batch` tokens: gradients timed on fewer, the optimiser by itself."""
     import numpy as np
+    import torch
 
     from smolforge.data.batches import Batch
     from smolforge.model.transformer import Llama
     from smolforge.train.config import OptimConfig
     from smolforge.train.loop import accumulate, next_token_loss
     from smolforge.train.optim import make_optimizer
+    from smolforge.train.parallel import place
     from smolforge.train.precision import compute_dtype
 
-    model = Llama(model_config, compute_dtype(compute, device))
+    length = config.max_position_embeddings
+    model = Llama(config, compute_dtype(compute, device))
     model.initialise(0)
-    model.to(device)
+    place(model, device, None, compiled=compiled)
     optimizer = make_optimizer(model, OptimConfig())
-    rows = max(1, MEASURED_TOKENS // length)
-    tokens = np.random.default_rng(0).integers(0, model_config.vocab_size, (rows, length))
+    rows = max(1, bench.measured_tokens // length)
+    tokens = np.random.default_rng(0).integers(0, config.vocab_size, (rows, length))
     starts = np.tile((np.arange(length) // 128 * 128).astype(np.int32), (rows, 1))
     batch = Batch(tokens, tokens, np.ones((rows, length), np.float32), starts)
     gradient_seconds, update_seconds = [], []
     for _ in range(3):  # the first is slow, the others differ by what else the machine does
         began = time.perf_counter()
-        accumulate(model, batch, next_token_loss(), rows * length)
+        accumulate(model, batch, next_token_loss(), rows * length)  # its sums were read: it is done
         between = time.perf_counter()
         optimizer.step(0.01, 1.0 / batch.positions)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
         gradient_seconds.append(between - began)
         update_seconds.append(time.perf_counter() - between)
     per_token = min(gradient_seconds) / batch.positions
-    seconds = per_token * TYPICAL_BATCH + min(update_seconds)
-    return TYPICAL_BATCH * model_config.flops_per_token(length) / seconds
+    seconds = per_token * bench.typical_batch + min(update_seconds)
+    return bench.typical_batch * config.flops_per_token(length) / seconds

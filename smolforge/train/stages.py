@@ -15,6 +15,7 @@ from smolforge.stage import Cost, Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
 if TYPE_CHECKING:
+    from smolforge.data.ahead import AheadBatches
     from smolforge.data.batches import MixtureBatches
     from smolforge.train.loop import TrainState
     from smolforge.train.record import LossLog
@@ -200,8 +201,9 @@ def _begin(
     mixture: ChosenMixture | None,
     init: Checkpoint | None,
     team: Team | None,
-) -> tuple[TrainState, MixtureBatches, int]:
+) -> tuple[TrainState, MixtureBatches | AheadBatches, int]:
     """The state before the phase's first step, its batches, and the tokens trained before it."""
+    from smolforge.data.ahead import AheadBatches
     from smolforge.data.batches import Documents, MixtureBatches
     from smolforge.model import induction
     from smolforge.model.transformer import Llama
@@ -220,11 +222,13 @@ def _begin(
             induction.lay_down(model, cfg.seed)
     else:
         model = load_model(init.path, compute=dtype)
-    spread = place(model, job.device, team, recompute=job.recompute)
+    spread = place(model, job.device, team, recompute=job.recompute, compiled=job.compile)
     state = TrainState(model=model, optimizer=make_optimizer(model, plan.optim, team), spread=spread)
     domains = {name: Documents(shard.path) for name, shard in sorted(shards.items())}
     chosen = _mixture(cfg, mixture)
-    batches = MixtureBatches(domains, chosen, length=plan.length, rows=plan.rows, seed=cfg.seed)
+    source = MixtureBatches(domains, chosen, length=plan.length, rows=plan.rows, seed=cfg.seed)
+    # for a card the host has nothing else to do; a CPU that trains has
+    batches = AheadBatches(source) if job.device.startswith("cuda") else source
     if init is not None and (init.path / OPTIMIZER_FILE).is_file():
         data = load_training(init.path, state)
         batches.restore(data["batches"], new_phase=True)
@@ -248,7 +252,7 @@ def _train(
     job: Job,
     plan: Plan,
     state: TrainState,
-    batches: MixtureBatches,
+    batches: MixtureBatches | AheadBatches,
     begun_tokens: int,
     losses: LossLog,
     team: Team | None,
@@ -312,6 +316,8 @@ def tell_where(job: Job) -> None:
         shard=job.shard,
         micro_tokens=job.micro_tokens,
         recompute=job.recompute,
+        compile=job.compile,
+        deterministic=job.deterministic,
         meaning="other numbers give the same data in the same order, and results equal up to rounding",
     )
 
@@ -358,8 +364,11 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
 
     unique_bytes = sum(int(corpus.facts["bytes"]) for corpus in corpora.values())
     seconds = cfg.minutes * 60 * cfg.pretrain_share
-    rate = sizing.measure_rate(job.threads, job.device, cfg.length, cfg.compute, job.log.say)
-    choice = sizing.choose(unique_bytes, seconds, rate, length=cfg.length)
+    rate = sizing.measure_rate(
+        job.threads, job.device, cfg.length, cfg.compute, job.log.say, compiled=job.compile
+    )
+    bench = sizing.bench_of(job.device)
+    choice = sizing.choose(unique_bytes, seconds, rate, length=cfg.length, bench=bench)
     plain = {
         "vocabulary": choice.model.vocab_size,
         "model": to_plain(choice.model),
@@ -367,7 +376,7 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
         "batch_tokens": choice.batch_tokens,
         "length": cfg.length,
         "optim": to_plain(cfg.optim),
-        "reasons": sizing.reasons(choice, unique_bytes, seconds, rate),
+        "reasons": sizing.reasons(choice, unique_bytes, seconds, rate, bench),
         "predicted": {"bits_per_byte": round(choice.bits_per_byte, 3), "seconds": round(choice.seconds, 1)},
         "flops_per_second": {str(width): round(flops) for width, flops in rate.flops_by_width.items()},
     }
