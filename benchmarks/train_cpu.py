@@ -1,16 +1,17 @@
 """Training speed on this CPU: smolforge against nanochat, litgpt, the Hugging Face Trainer and a plain PyTorch loop.
 
     python benchmarks/train_cpu.py --nanochat CHECKOUT --litgpt-python ENVIRONMENT/bin/python
-    python benchmarks/train_cpu.py --quick …        1M, 3M and 5M parameters, one round
+    python benchmarks/train_cpu.py --quick …        1M and 5M parameters
     python benchmarks/train_cpu.py --sizes 15m,50m  two of the six
     python benchmarks/train_cpu.py --clock cpu      one thread, processor seconds: for a machine that others use too
 
-Same shape, vocabulary, length, batch and threads for all; each contestant runs in a process of its own, back to
-back, in rounds, so that a noisy neighbour hits all alike; the best round of each counts, and in it the median step
-once compilation is over. Each runs its own step (`peers/`), in fp32 and in bf16 with fp32 weights; the variant in the
-type that this machine multiplies more slowly is left out, except where it is the peer's default. smolforge runs with
-AdamW against those who use AdamW, and with Muon against nanochat, which uses Muon. nanochat's model is its own: its
-FLOPs a token are in the result, and `ratio_nanochat` compares tokens. The last line is JSON:
+Same shape, vocabulary, length, batch and threads for all. Each contestant runs in a process of its own, back to back,
+in rounds (`--rounds`), so that a noisy neighbour hits all alike; the best round of each counts, and in it the median of
+the steps that follow the first ones, which compile. Each runs its own step (`peers/`), in fp32 and in bf16 with fp32
+weights; the variant in the type that this machine multiplies more slowly is left out, except where it is the peer's
+default. smolforge runs with AdamW against those who use AdamW, and with Muon against nanochat, which uses Muon.
+nanochat's model is its own: its FLOPs a token, as a share of ours, are in the result, and `ratio_nanochat` compares
+tokens. The last line is JSON:
 
     ratio_best_peer  our tokens a second over the best peer's, the lowest of all sizes
     ratio_nanochat   the same over nanochat as it runs on a CPU (fp32)
@@ -52,26 +53,14 @@ SLOWER = 0.8
 
 @dataclass(frozen=True)
 class Size:
-    """A model, the rows of a batch (each of `LENGTH`), steps a round, and at most so many rounds."""
+    """A model, and the rows of a batch, each of `LENGTH`."""
 
     model: ModelConfig
     rows: int
-    steps: int
-    rounds: int
 
 
 def _size(
-    vocab: int,
-    width: int,
-    forward: int,
-    layers: int,
-    heads: int,
-    kv_heads: int,
-    head: int,
-    *,
-    rows: int,
-    steps: int,
-    rounds: int,
+    vocab: int, width: int, forward: int, layers: int, heads: int, kv_heads: int, head: int, *, rows: int
 ) -> Size:
     model = ModelConfig(
         vocab_size=vocab,
@@ -83,18 +72,19 @@ def _size(
         head_dim=head,
         max_position_embeddings=LENGTH,
     )
-    return Size(model, rows, steps, rounds)
+    return Size(model, rows)
 
 
 SIZES = {
-    "1m": _size(2048, 128, 352, 5, 4, 2, 32, rows=32, steps=12, rounds=2),
-    "3m": _size(4096, 192, 512, 6, 6, 2, 32, rows=32, steps=10, rounds=2),
-    "5m": _size(4096, 256, 704, 6, 4, 2, 64, rows=32, steps=8, rounds=2),
-    "15m": _size(4096, 384, 1024, 9, 6, 2, 64, rows=16, steps=7, rounds=2),
-    "50m": _size(16384, 512, 1408, 13, 8, 4, 64, rows=8, steps=6, rounds=1),
-    "135m": _size(49152, 576, 1536, 30, 9, 3, 64, rows=4, steps=5, rounds=1),
+    "1m": _size(2048, 128, 352, 5, 4, 2, 32, rows=32),
+    "3m": _size(4096, 192, 512, 6, 6, 2, 32, rows=32),
+    "5m": _size(4096, 256, 704, 6, 4, 2, 64, rows=32),
+    "15m": _size(4096, 384, 1024, 9, 6, 2, 64, rows=16),
+    "50m": _size(16384, 512, 1408, 13, 8, 4, 64, rows=4),
+    "135m": _size(49152, 576, 1536, 30, 9, 3, 64, rows=2),
 }
 """Batches of 8192 tokens for the small ones, fewer where a step would take a minute."""
+MOST_STEPS = 50
 
 
 def taking_part(contestants: Contestants, peak: dict[str, float]) -> tuple[list[str], list[str]]:
@@ -104,20 +94,27 @@ def taking_part(contestants: Contestants, peak: dict[str, float]) -> tuple[list[
     return [n for n in contestants.names() if n not in left_out], left_out
 
 
-def compare(name: str, size: Size, contestants: Contestants, most_rounds: int) -> dict[str, Any]:
+def compare(
+    name: str, size: Size, contestants: Contestants, rounds: int = 1, seconds: float = 1.0
+) -> dict[str, Any]:
     """Tokens a second of every contestant at one size, and the peak around them."""
     best: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
     left_out: list[str] = []
     peak: dict[str, float] = {}
-    for number in range(min(most_rounds, size.rounds)):
+    for number in range(rounds):
         for type_name, rate in measured_peak(contestants).items():
             peak[type_name] = max(rate, peak.get(type_name, 0.0))
         if number == 0:
             running, left_out = taking_part(contestants, peak)
         for contestant in [n for n in running if n not in failed]:
             found = contestants.run(
-                contestant, shape=shape_of(size.model), rows=size.rows, length=LENGTH, steps=size.steps
+                contestant,
+                shape=shape_of(size.model),
+                rows=size.rows,
+                length=LENGTH,
+                steps=MOST_STEPS,
+                enough=seconds,
             )
             if isinstance(found, Failure):
                 failed[contestant] = found.why
@@ -244,15 +241,16 @@ def add_peers(parse: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parse.add_argument("--quick", action="store_true", help="three small sizes, one round")
+    parse.add_argument("--quick", action="store_true", help="two small sizes, four seconds each")
     parse.add_argument("--sizes", default=",".join(SIZES))
-    parse.add_argument("--rounds", type=int, default=2)
+    parse.add_argument("--rounds", type=int, default=1)
+    parse.add_argument("--seconds", type=float, default=8.0, help="of timed steps, two at least, each round")
     parse.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     add_peers(parse)
     given = parse.parse_args()
     stop_with_children()
     if given.quick:
-        given.sizes, given.rounds = "1m,3m,5m", 1
+        given.sizes, given.rounds, given.seconds = "1m,5m", 1, 4.0
     unknown = [name for name in given.sizes.split(",") if name not in SIZES]
     if unknown:
         parse.error(f"no size {unknown[0]}: there are {', '.join(SIZES)}")
@@ -265,7 +263,10 @@ def main() -> None:
     )
     for name, why in contestants.missing.items():
         tell(f"without {name}: {why}")
-    results = {name: compare(name, SIZES[name], contestants, given.rounds) for name in given.sizes.split(",")}
+    results = {
+        name: compare(name, SIZES[name], contestants, given.rounds, given.seconds)
+        for name in given.sizes.split(",")
+    }
     write_result(summary(results, contestants), given.results)
 
 

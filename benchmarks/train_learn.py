@@ -49,7 +49,11 @@ HELD_OUT_BYTES = 250_000
 HELD_OUT_CHARACTERS = 6_000
 VOCABULARY_BYTES = 12_000_000
 ADAMW_LR = 0.004
-"""Peak rate of AdamW at width 128, divided by the square root of the width's growth. Source: LR_SOURCE"""
+"""Peak rate of AdamW at width 128, divided by the square root of the width's growth.
+
+Source: measured with the Trainer at width 128 for 100 processor seconds on the standard library's files: 2.765 bits per
+byte at 0.002, 2.734 at 0.004, 2.740 at 0.008; the growth with width is chosen, untested.
+"""
 NANOCHAT_BATCH_TOKENS = 16_384
 PEERS = ("trainer", "nanochat", "litgpt")
 

@@ -28,12 +28,14 @@ from torch import Tensor
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 END_OF_TEXT = 0
 TEST_ROWS = 8
+LEAST_TIMED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What a contestant is to do. With `steps` its steps are timed; with `seconds` it learns, and is tested.
 
+    enough     seconds of timed steps after which no more are needed, once `LEAST_TIMED` are done
     shape      the model, in the field names of `LlamaConfig`
     rows       rows of a batch, each of `length` positions
     precision  fp32 or bf16: the number type of the matrix products
@@ -49,6 +51,7 @@ class Task:
     precision: str = "fp32"
     optimizer: str = "adamw"
     steps: int = 0
+    enough: float = math.inf
     seconds: float = 0.0
     folder: str = ""
     checkout: str = ""
@@ -112,12 +115,21 @@ class Feed:
     @property
     def over(self) -> bool:
         """Whether to stop now."""
-        return self.share >= 1.0
+        return self.share >= 1.0 or (bool(self.task.steps) and self._timed_enough())
+
+    def _timed_enough(self) -> bool:
+        timed = self.moments[self._warm_up :]
+        return len(timed) > LEAST_TIMED and timed[-1] - timed[0] >= self.task.enough
+
+    @property
+    def _warm_up(self) -> int:
+        """Steps that are not timed: they set things up."""
+        return max(1, self.free_steps)
 
     def step_seconds(self) -> float:
-        """The median step, without the first ones, which set things up."""
+        """The median step after the warm-up."""
         seconds = [later - earlier for earlier, later in itertools.pairwise(self.moments)]
-        return statistics.median(seconds[2 if len(seconds) > 5 else max(1, self.free_steps) :])
+        return statistics.median(seconds[self._warm_up :])
 
 
 def _noise(task: Task) -> Iterator[np.ndarray]:

@@ -109,7 +109,7 @@ def train(task: Task, feed: Feed) -> Trained:
     stand_in("nanochat.engine", Engine=nothing)
     stand_in("scripts.base_eval", evaluate_core=nothing)
     if not task.seconds:
-        _give_key_value_heads(task.shape["num_key_value_heads"])
+        _give_key_value_heads(task.shape["num_hidden_layers"], task.shape["num_key_value_heads"])
     sys.argv[1:], kept = command_line(task), sys.argv[1:]
     try:
         exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), script)
@@ -126,11 +126,14 @@ def train(task: Task, feed: Feed) -> Trained:
     )
 
 
-def _give_key_value_heads(count: int) -> None:
+def _give_key_value_heads(layers: int, count: int) -> None:
+    """Our number for the model of our depth, not for the one of twelve layers that its rates are scaled from."""
     from nanochat import gpt
 
     whole = gpt.GPTConfig
-    gpt.GPTConfig = lambda **fields: whole(**{**fields, "n_kv_head": count})
+    gpt.GPTConfig = lambda **fields: whole(
+        **{**fields, "n_kv_head": count if fields["n_layer"] == layers else fields["n_kv_head"]}
+    )
 
 
 if __name__ == "__main__":

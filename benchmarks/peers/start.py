@@ -33,8 +33,15 @@ VARIANTS = {
     "smolforge-muon": {"optimizer": "muon"},
 } | {
     f"{kind}-{precision}": {"precision": precision}
-    for kind in ("trainer", "eager", "nanochat", "litgpt")
-    for precision in ("fp32", "bf16")
+    for kind, precision in (
+        ("eager", "fp32"),
+        ("trainer", "fp32"),
+        ("trainer", "bf16"),
+        ("nanochat", "fp32"),
+        ("nanochat", "bf16"),
+        ("litgpt", "fp32"),
+        ("litgpt", "bf16"),
+    )
 }
 SAID_CHARACTERS = 1500
 

@@ -59,6 +59,14 @@ def test_a_feed_counts_steps_and_knows_its_end(scripts: dict[str, ModuleType]) -
     assert feed.step_seconds() >= 0
 
 
+def test_a_feed_ends_when_enough_is_timed(scripts: dict[str, ModuleType]) -> None:
+    feed = scripts["contest"].Feed(task(scripts, steps=50, enough=0.0))
+    feed.free_steps = 2
+    while not feed.over:
+        feed.tick()
+    assert len(feed.moments) == 2 + scripts["contest"].LEAST_TIMED + 1
+
+
 def test_time_begins_after_the_free_steps(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     folder = scripts["train_learn"].prepare(TEXTS, TEXTS[:1], 512, tmp_path / "text")
     feed = scripts["contest"].Feed(task(scripts, seconds=1e-9, folder=str(folder)))
@@ -205,8 +213,8 @@ def test_a_whole_comparison_goes_on_where_one_fails(
 
     contestants = scripts["start"].Contestants(threads=1, nanochat=checkout)
     contestants.missing |= {"trainer": "left out of this test", "eager": "left out of this test"}
-    size = cpu.Size(ModelConfig(**SHAPE), rows=2, steps=3, rounds=1)
-    result = cpu.compare("tiny", size, contestants, 1)
+    size = cpu.Size(ModelConfig(**SHAPE), rows=2)
+    result = cpu.compare("tiny", size, contestants, seconds=0.1)
     assert "No module named 'nanochat'" in result["failed"]["nanochat-fp32"]
     assert result["tokens_per_second"]["smolforge-adamw"] > 0
     line = cpu.summary({"tiny": result}, contestants)
