@@ -299,6 +299,7 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
         updates=cfg.updates,
         by_deviation=cfg.by_deviation,
         seed=cfg.seed,
+        micro_tokens=job.micro_tokens,
     )
     batches = RolloutBatches(
         model,

@@ -57,6 +57,7 @@ class LossSum(NamedTuple):
     count    what to divide the sum by, over the whole batch: tokens, pairs, answers
     figures  sums over the micro-batch, divided by the same count for the log
 
+    Rows without any weight count for nothing: they fill up the part of a process that got fewer rows.
     Numbers may stay tensors: the loop reads them once a step, so that a GPU is not waited for before.
     """
 

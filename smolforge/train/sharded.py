@@ -8,6 +8,7 @@ included. A checkpoint grows beside its place; when all have written, rank 0 put
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -81,6 +82,8 @@ class Writer:
             except OSError as error:
                 trouble = _reason(error)
         if trouble := max(self.team.everyones(trouble)):
+            if first:
+                atomic.remove(fresh)
             raise atomic.not_written(final, trouble)
 
 
@@ -89,6 +92,7 @@ def load(folder: Path, state: TrainState, team: Team | None) -> None:
 
     The folder must have been verified: PyTorch keeps the index of such a checkpoint as a pickle.
     """
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process: as meant
     try:
         dcp.load(
             tensors_of(state),

@@ -84,15 +84,14 @@ def joined(rank: int, ranks: int, shard: int, device: str) -> Iterator[Team | No
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo", rank=rank, world_size=ranks
     )
-    try:
-        from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.device_mesh import init_device_mesh
 
-        mesh = init_device_mesh(
-            torch.device(device).type, (ranks // shard, shard), mesh_dim_names=(REPLICATE, SHARD)
-        )
-        yield Team(rank, ranks, shard, device, mesh, dist.new_group(backend="gloo"))
-    finally:
-        dist.destroy_process_group()
+    mesh = init_device_mesh(
+        torch.device(device).type, (ranks // shard, shard), mesh_dim_names=(REPLICATE, SHARD)
+    )
+    yield Team(rank, ranks, shard, device, mesh, dist.new_group(backend="gloo"))
+    # after an error the process ends, and a checkpoint that its threads are writing may still be completed
+    dist.destroy_process_group()
 
 
 def local(tensor: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 """Training cases, run alone or by one of several processes: `python together.py cases.json` under torchrun's variables.
 
-A case is `{"place", "stage", "kind", "shard", "micro_tokens", "recompute", "port"}`; `world` makes what they read.
+A case is `{"place", "stage", "kind", "shard", "micro_tokens", "recompute", "steps",
+"largest_bytes", "port"}`; `make_world` makes what they read. What goes wrong is written to `place/said-RANK`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 
 from smolforge.align.stages import DpoConfig, SftConfig, dpo, sft
 from smolforge.artifacts import ChatData, Checkpoint, PreferenceData, Tokenizer, TokenShards
+from smolforge.errors import StageError
 from smolforge.log import Log
 from smolforge.model.config import ModelConfig
 from smolforge.stage import Job
@@ -109,7 +112,15 @@ def main() -> None:
     file = Path(sys.argv[1])
     for case in json.loads(file.read_text()):
         os.environ["MASTER_PORT"] = str(case["port"])
-        run(file.parent, case, int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+        rank = int(os.environ["RANK"])
+        largest = case.get("largest_bytes", {}).get(str(rank))
+        if largest is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+        try:
+            run(file.parent, case, rank, int(os.environ["WORLD_SIZE"]))
+        except StageError as error:
+            with (file.parent / case["place"] / f"said-{rank}").open("a") as said:
+                said.write(f"{error.what}\n")
 
 
 if __name__ == "__main__":
