@@ -13,6 +13,7 @@ import click
 
 import smolforge
 from smolforge.errors import ConfigError, SmolError
+from smolforge.threads import wait_gently
 
 
 class Verbs(click.Group):
@@ -68,6 +69,7 @@ def with_options(options: list[Any]) -> Any:
 @click.version_option(smolforge.__version__, prog_name="smol")
 def main() -> None:
     """The whole road of a small language model: raw files to a model you can talk to."""
+    wait_gently()
 
 
 machine_options = [

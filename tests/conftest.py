@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from smolforge.threads import wait_gently
+
+wait_gently()
 ROOT = Path(__file__).resolve().parent.parent
 
 

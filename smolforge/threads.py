@@ -1,0 +1,18 @@
+"""How threads wait for each other. OpenMP reads it once, so before torch is first imported."""
+
+from __future__ import annotations
+
+import os
+
+SPINS = 1000
+"""Rounds a thread spins for the others before it sleeps. Source: measured, docs/LOG.md 2026-11-23."""
+
+
+def wait_gently() -> None:
+    """Let waiting threads sleep soon, so that other work on the same cores does not bring training to a halt.
+
+    A thread that spins keeps the one it waits for from running. What the user has set is kept.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
