@@ -125,6 +125,7 @@ def _packages() -> list[Finding]:
 def _tools() -> list[Finding]:
     from smolforge import kernels
     from smolforge.evals import sandbox
+    from smolforge.launch import settings
 
     chosen = kernels.describe()
     plain = chosen.get("path") == "torch"
@@ -146,6 +147,7 @@ def _tools() -> list[Finding]:
             needed=False,
         ),
         Finding("GPU", torch.cuda.get_device_name() if cuda else "none; the recipes run on the processor"),
+        Finding("run --on", settings.at_hand()),
         Finding("sandbox", f"generated code runs behind {', '.join(isolation)}"),
     ]
 

@@ -125,8 +125,7 @@ class Child:
         status = self.process.poll()
         if status is None:
             return ""
-        lines = "".join(f"\n    | {line}" for line in last_lines(self.output))
-        return f"{self.output.stem} ended with status {status}{lines}"
+        return f"{self.output.stem} ended with status {status}{last_lines(self.output)}"
 
     def stop(self) -> None:
         """Ask it to end; after `STOP_SECONDS` end it, and whatever it started."""

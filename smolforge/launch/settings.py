@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,21 @@ def make_launcher(
             f"`--on {asked.on}` needs the package {extra}", fix=f"pip install 'smolforge[{asked.on}]'"
         )
     return WorkerLauncher(asked.on, _start(asked, announce), asked.threads)
+
+
+def at_hand() -> str:
+    """Which places this host can start workers at, in words; imports nothing heavy."""
+    missing = {
+        "slurm": _missing("submitit") or ("" if shutil.which("sbatch") else "no sbatch on this host"),
+        "ray": _missing("ray"),
+    }
+    words = [f"{on} ({missing[on]})" if missing.get(on) else on for on in PLACES]
+    return ", ".join(words)
+
+
+def _missing(package: str) -> str:
+    on = next(on for on, needed in EXTRAS.items() if needed == package)
+    return "" if importlib.util.find_spec(package) else f"pip install 'smolforge[{on}]'"
 
 
 def _start(asked: LaunchSettings, announce: Callable[[Path], None] | None) -> Start:

@@ -7,14 +7,18 @@ starts the workers and ends them all when one fails, with a parent to watch and 
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import platform
 import socket
+import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from smolforge.launch.failure import note_death
+from smolforge.launch.failure import log_file, note_death, worker_name
 from smolforge.launch.launcher import Child, Start
 from smolforge.launch.lifeline import watch_parent
 from smolforge.log import Log
@@ -51,7 +55,9 @@ def agent(task_file: Path, processes: int | None, hosts: Hosts) -> Child:
         *(["--processes", str(processes)] if processes else []),
         *("--hosts", str(hosts.count), "--number", str(hosts.number), "--meeting", hosts.meeting),
     ]
-    return Child("smolforge.launch.torchrun", arguments, task_file.parent / f"torchrun-{hosts.number}.log")
+    return Child(
+        "smolforge.launch.torchrun", arguments, log_file(task_file.parent, f"torchrun-{hosts.number}")
+    )
 
 
 def _run_agent(task_file: Path, processes: int | None, hosts: Hosts) -> None:
@@ -61,7 +67,9 @@ def _run_agent(task_file: Path, processes: int | None, hosts: Hosts) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    alone = hosts.count == 1
+    address = _address_towards(hosts.meeting) if hosts.count > 1 else "localhost"
+    if hosts.count > 1:  # gloo would ask for the host's name, which many systems give the loopback address
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", _interface_of(address))
     config = LaunchConfig(
         min_nodes=hosts.count,
         max_nodes=hosts.count,
@@ -75,7 +83,7 @@ def _run_agent(task_file: Path, processes: int | None, hosts: Hosts) -> None:
             "read_timeout": JOIN_SECONDS,
         },
         max_restarts=0,
-        local_addr="localhost" if alone else _address_towards(hosts.meeting),
+        local_addr=address,
         logs_specs=DefaultLogsSpecs(log_dir=str(task_file.parent / f"agent-{hosts.number}")),
         shutdown_timeout=STOP_SECONDS,
     )
@@ -84,7 +92,7 @@ def _run_agent(task_file: Path, processes: int | None, hosts: Hosts) -> None:
     except ChildFailedError as error:
         for rank, failure in error.failures.items():
             if failure.exitcode < 0:
-                note_death(task_file.parent, rank, platform.node(), -failure.exitcode)
+                note_death(task_file.parent, worker_name(rank), platform.node(), -failure.exitcode)
         sys.exit(1)
 
 
@@ -95,6 +103,17 @@ def _address_towards(meeting: str) -> str:
     with socket.socket(family, kind) as probe:
         probe.connect(address)
         return probe.getsockname()[0]
+
+
+def _interface_of(address: str) -> str:
+    """The network interface with this IPv4 address; empty, which means no choice, where none is found."""
+    ask = 0x8915  # SIOCGIFADDR, linux/sockios.h
+    for _, name in socket.if_nameindex():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            answer = fcntl.ioctl(probe.fileno(), ask, struct.pack("256s", name.encode()))
+            if socket.inet_ntoa(answer[20:24]) == address:
+                return name
+    return ""
 
 
 def main() -> None:

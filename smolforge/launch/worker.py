@@ -20,7 +20,7 @@ from pathlib import Path
 
 from smolforge.config import to_plain
 from smolforge.devices import prepare
-from smolforge.launch.failure import Failures, log_file
+from smolforge.launch.failure import Failures, log_file, worker_name
 from smolforge.launch.lifeline import watch_parent, watch_pulse
 from smolforge.launch.relay import RelayLog, silent_log
 from smolforge.launch.task import Task, read_task
@@ -47,15 +47,18 @@ class Place:
         return cls(*(int(os.environ.get(name, default)) for name, default in names.items()))
 
 
-def work(task_file: Path) -> None:
-    """Run the task's stage as one of its processes; rank 0 leaves the facts in `result.json`."""
+def work(task_file: Path, *, threads: int | None = None) -> None:
+    """Run the task's stage as one of its processes; rank 0 leaves the facts in `result.json`.
+
+    threads  what a scheduler gave this process alone; without it, this host's are shared by those on it
+    """
     place = Place.here()
-    folder = task_file.parent
-    _speak_into(log_file(folder, place.rank))
+    folder, who = task_file.parent, worker_name(place.rank)
+    _speak_into(log_file(folder, who))
     watch_pulse(folder)
-    with Failures(folder, place.rank), _alone(folder, place.rank):
+    with Failures(folder, who), _alone(folder, place.rank):
         task = read_task(task_file)
-        threads = task.threads or max(1, _processors() // place.local_ranks)
+        threads = task.threads or threads or max(1, _processors() // place.local_ranks)
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read once, before torch is first imported
         with _job(folder, task, place, threads) as job:
             prepare(job)
@@ -102,7 +105,12 @@ def _alone(folder: Path, rank: int) -> Iterator[None]:
 
 
 def _device(asked: str, place: Place) -> str:
-    return f"cuda:{place.local_rank}" if asked == "cuda" else asked
+    """A GPU for each process; a scheduler may have shown it none but its own."""
+    if asked != "cuda":
+        return asked
+    import torch
+
+    return f"cuda:{place.local_rank % max(1, torch.cuda.device_count())}"
 
 
 def _processors() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import clusters
 import pytest
 
 from smolforge.store import read_labels, read_record
@@ -128,3 +130,76 @@ def test_no_worker_outlives_its_launcher(ending: signal.Signals, lab: Path) -> N
     finally:
         process.kill()
         process.wait()
+
+
+def test_two_hosts_given_the_same_command(alone: str, lab: Path) -> None:
+    """Host 1 comes first and waits; each in its own network, the lab folder shared."""
+    with clusters.two_hosts() as prefixes:
+        common = ("--on", "torchrun", "--nodes", "2", "--rendezvous", "10.77.0.1:29511")
+        other = start(lab, *common, "--node-rank", "1", before=prefixes[1])
+        first = start(lab, *common, "--node-rank", "0", before=prefixes[0])
+        said = [process.communicate(timeout=120)[0] for process in (first, other)]
+    assert (first.returncode, other.returncode) == (0, 0), said
+    assert made(lab)[0] == alone
+    assert made(lab)[1]["ranks"] == 2
+
+
+def test_a_lost_host_ends_both(lab: Path) -> None:
+    """Host 1 dies in the midst of it; host 0 says so, and its workers are gone."""
+    with clusters.two_hosts() as prefixes:
+        common = ("--on", "torchrun", "--nodes", "2", "--rendezvous", "10.77.0.1:29511", "--set", "seconds=8")
+        other = start(lab, *common, "--node-rank", "1", before=prefixes[1])
+        first = start(lab, *common, "--node-rank", "0", before=prefixes[0])
+        wait_for(lambda: events(lab, "adding"))
+        other.kill()
+        said = first.communicate(timeout=60)[0]
+        other.communicate()
+        assert first.returncode == 1
+        assert "run the same command again" in said
+        wait_for(lambda: not workers_of(lab), 15)
+
+
+def test_ray(alone: str, lab: Path) -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("not installed: ray")
+    status, text = run(lab, "--on", "ray", "--processes", "2")
+    assert status == 0, text
+    assert made(lab)[0] == alone
+    assert (made(lab)[1]["on"], made(lab)[1]["ranks"]) == ("ray", 2)
+
+
+def test_slurm(alone: str, lab: Path, tmp_path: Path) -> None:
+    """A job that is preempted is queued again and goes on; one that is given up is cancelled."""
+    if importlib.util.find_spec("submitit") is None:
+        pytest.skip("not installed: submitit")
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    with clusters.slurm(folder):
+        _preempted(lab)
+        assert made(lab)[0] == alone
+        assert (made(lab)[1]["on"], made(lab)[1]["ranks"]) == ("slurm", 2)
+        _given_up(lab)
+
+
+SLURM = ("--on", "slurm", "--processes", "2", "--on-option", "partition=main")
+
+
+def _preempted(lab: Path) -> None:
+    process = start(lab, *SLURM, "--set", "seconds=5")
+    wait_for(lambda: events(lab, "adding"))
+    job = events(lab, "submitted")[-1]["job"]
+    subprocess.run(["scancel", "--signal=USR2", job], check=True)  # as Slurm does before it takes a host
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, text
+    print([(e["event"],e["t"]) for n in ("start","submitted","adding","seal") for e in events(lab,n)], time.time())
+    assert len(events(lab, "adding")) == 2, "the job did not run twice"
+
+
+def _given_up(lab: Path) -> None:
+    process = start(lab, *SLURM, "--set", "seconds=600")
+    wait_for(lambda: len(events(lab, "adding")) == 3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    queue = subprocess.run(["squeue", "-h", "-t", "PENDING,RUNNING"], capture_output=True, text=True)
+    assert queue.stdout == ""
+    wait_for(lambda: not workers_of(lab), 15)
