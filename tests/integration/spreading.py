@@ -55,8 +55,6 @@ def _get_into_trouble(cfg, job) -> None:
     last = job.rank == job.ranks - 1
     if cfg.trouble == "told":
         raise StageError("the numbers ran out", where="numbers.txt", fix="write more of them")
-    if cfg.trouble == "defect" and last:
-        raise ZeroDivisionError("nobody thought of this")
     if cfg.trouble == "killed" and last and not (job.work / "begun").exists():
         (job.work / "begun").touch()
         os.kill(os.getpid(), signal.SIGKILL)
