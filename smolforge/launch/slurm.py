@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from smolforge.errors import ConfigError, MissingExtra, StageError
+from smolforge.launch.failure import last_lines
 from smolforge.launch.launcher import STOP_SECONDS, Start
 from smolforge.log import Log
 
@@ -47,7 +48,7 @@ def start_slurm(
         (scratch / JOB_FILE).write_text(job_id)
         log.event("submitted", job=job_id)
         log.say(f"  Slurm job {job_id}")
-        return SlurmJob(job_id, log)
+        return SlurmJob(job_id, task_file.parent / "slurm", log)
 
     return start
 
@@ -80,10 +81,11 @@ def sbatch_settings(
 
 
 class SlurmJob:
-    """A job in the queue or running."""
+    """A job in the queue or running; `folder` holds what its tasks say before they are workers."""
 
-    def __init__(self, job_id: str, log: Log) -> None:
+    def __init__(self, job_id: str, folder: Path, log: Log) -> None:
         self.job_id = job_id
+        self.folder = folder
         self.log = log
         self._state = ""
         self._asked = float("-inf")
@@ -100,7 +102,8 @@ class SlurmJob:
             told = f"{state.lower()} ({reason})" if state == "PENDING" else state.lower()
             self.log.say(f"  Slurm job {self.job_id} is {told}")
         if state not in LASTING:
-            self._ending = f"Slurm job {self.job_id} ended as {state}"
+            said = "".join(last_lines(file) for file in sorted(self.folder.glob("*.out")))
+            self._ending = f"Slurm job {self.job_id} ended as {state}{said}"
         return self._ending
 
     def stop(self) -> None:
