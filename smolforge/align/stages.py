@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from smolforge.text.tokenizer import Tok
     from smolforge.train.team import Team
 
+WORSE_THAN_GUESSING = 1.2
 # A third of the pre-training peak: what SmolLM2-135M and 360M did (1e-3 after 3e-3).
 SFT_OPTIM = OptimConfig(kind="muon", lr=0.007, embedding_lr=0.0017, norm_lr=0.0017)
 DPO_OPTIM = OptimConfig(
@@ -170,7 +172,8 @@ def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, dat
     length = min(cfg.length, model.config.max_position_embeddings)
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
-    course = _course(cfg, model, batches, next_token_loss(cfg.optim.z_loss), batches.count_batches())
+    loss, worst = next_token_loss(cfg.optim.z_loss), WORSE_THAN_GUESSING * math.log(tok.vocab_size)
+    course = _course(cfg, model, batches, loss, batches.count_batches(), worst=worst)
     course = replace(course, compiled=job.compile)  # rows of one length, unlike those of pairs and answers
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
         facts = _tune(job, tok, course, init, length, team)
@@ -254,7 +257,9 @@ def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pai
             ready, length=length, pairs_per_step=cfg.pairs_per_step, seed=cfg.seed, epochs=cfg.epochs
         )
         loss = dpo_loss(cfg.beta, by_length=cfg.by_length, nll_weight=cfg.nll_weight, smoothing=cfg.smoothing)
-        course = _course(cfg, model, batches, loss, batches.count_batches())
+        guessing = math.log(2) + cfg.nll_weight * math.log(tok.vocab_size)
+        worst = 2 * guessing  # pairs are few a step, so the mean of some steps is noisy
+        course = _course(cfg, model, batches, loss, batches.count_batches(), worst=worst)
         facts = _tune(job, tok, course, init, length, team)
     return {**facts, "pairs": len(kept), "left_out": len(made) - len(kept)}
 
@@ -344,6 +349,7 @@ def _course(
     loss: Any,
     steps: int,
     extra: Callable[[], dict[str, float]] | None = None,
+    worst: float | None = None,
 ) -> Course:
     from smolforge.align.tuning import Course
     from smolforge.train.schedule import over_steps
@@ -357,6 +363,7 @@ def _course(
         steps=steps,
         save_every_steps=cfg.save_every_steps,
         extra_figures=extra,
+        worst_loss=worst,
     )
 
 

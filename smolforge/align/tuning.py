@@ -31,7 +31,11 @@ class Show(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What is trained, on what, by which loss, for how long; `compiled` where all rows are of one length."""
+    """What is trained, on what, by which loss, for how long.
+
+    compiled    where all rows are of one length
+    worst_loss  a mean loss above it ends the training
+    """
 
     model: Llama
     optim: OptimConfig
@@ -42,6 +46,7 @@ class Course:
     save_every_steps: int
     compiled: bool = False
     extra_figures: Callable[[], Mapping[str, float]] | None = None
+    worst_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ def tune(
         micro_tokens=micro_tokens,
         clip=course.optim.clip,
         skip_deviations=course.optim.skip_deviations,
+        worst_loss=course.worst_loss,
         save=save,
         save_every_steps=course.save_every_steps,
     )
