@@ -42,6 +42,9 @@ class Task:
     optimizer  adamw or muon, where the contestant has both
     folder     what to learn from: `tokens.npy`, `starts.npy`, `held_out.npz`
     checkout   where the peer's own code lies, for one that is no package
+    device     cpu or cuda; on cuda all products are bf16, and what can be compiled is
+    micro_rows rows that go through the model at once; 0: all of them
+    document   positions a document, for rows of several (ours alone); 0: a row is one
     """
 
     shape: dict[str, Any]
@@ -55,6 +58,9 @@ class Task:
     seconds: float = 0.0
     folder: str = ""
     checkout: str = ""
+    device: str = "cpu"
+    micro_rows: int = 0
+    document: int = 0
     clock: str = "wall"
     lr: float = 0.001
     seed: int = 1
@@ -89,15 +95,26 @@ class Feed:
         self._clock = CLOCKS[task.clock]
         self._rows = _documents(task) if task.seconds else _noise(task)
 
-    def next(self) -> Tensor:
-        """The next batch."""
-        return torch.from_numpy(np.stack(list(itertools.islice(self._rows, self.task.rows))))
+    def next(self, rows: int = 0) -> Tensor:
+        """The next batch, or of it that many rows."""
+        return torch.from_numpy(np.stack(list(itertools.islice(self._rows, rows or self.task.rows))))
 
     def batches(self) -> Iterator[Tensor]:
-        """Endless batches, a tick before each: for a peer that takes one every step."""
-        while True:
-            self.tick()
-            yield self.next()
+        """Endless micro-batches on the device, a tick before the first of each step: for a peer that takes them so."""
+        for place in itertools.count():
+            if place % self.micro_batches_a_step == 0:
+                self.tick()
+            yield self.micro_batch()
+
+    @property
+    def micro_batches_a_step(self) -> int:
+        """How many of `micro_rows` make a batch."""
+        return self.task.rows // (self.task.micro_rows or self.task.rows)
+
+    def micro_batch(self) -> Tensor:
+        """Rows for once through the model, on the device."""
+        batch = self.next(self.task.micro_rows)
+        return batch.pin_memory().to("cuda", non_blocking=True) if self.task.device == "cuda" else batch
 
     def tick(self) -> None:
         """A step is done, or the first one begins."""
@@ -196,6 +213,11 @@ def most_memory_mebibytes() -> int | None:
     return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
+def most_device_mebibytes() -> int:
+    """The most memory that tensors of this process have held on the card."""
+    return torch.cuda.max_memory_allocated() >> 20
+
+
 def serve(train: Callable[[Task, Feed], Trained]) -> None:
     """Carry out the task file named on the command line and write the answer file."""
     task_file, answer_file = Path(sys.argv[1]), Path(sys.argv[2])
@@ -207,7 +229,7 @@ def serve(train: Callable[[Task, Feed], Trained]) -> None:
     answer: dict[str, Any] = {
         "parameters": trained.parameters,
         "flops_per_token": trained.flops_per_token,
-        "mebibytes": most_memory_mebibytes(),
+        "mebibytes": most_memory_mebibytes() if task.device == "cpu" else most_device_mebibytes(),
         "torch": torch.__version__,
         **trained.notes,
     }

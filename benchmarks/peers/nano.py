@@ -65,13 +65,13 @@ def command_line(task: Task) -> list[str]:
     """The script's arguments. Its width is layers x aspect ratio, rounded up to whole heads."""
     layers, width = task.shape["num_hidden_layers"], task.shape["hidden_size"]
     given = {
-        "device-type": "cpu",
+        "device-type": task.device,
         "depth": layers,
         "aspect-ratio": width // layers,
         "head-dim": task.shape["head_dim"],
         "window-pattern": "L",
         "max-seq-len": task.length,
-        "device-batch-size": task.rows,
+        "device-batch-size": task.micro_rows or task.rows,
         "total-batch-size": task.rows * task.length,
         "num-iterations": task.steps or 1000,
         "eval-every": -1,
@@ -120,9 +120,13 @@ def train(task: Task, feed: Feed) -> Trained:
         raise SystemExit(f"nanochat made a width of {model.config.n_embd}, not {task.shape['hidden_size']}")
     model.eval()
     parameters = sum(weight.numel() for weight in model.parameters())
+    attention = "FlashAttention-3" if script["using_fa3"] else "SDPA"
     matrices = model.num_matmul_params()
     return Trained(
-        model, parameters, flops_per_token(matrices, task.shape, task.length), {"matrix_weights": matrices}
+        model,
+        parameters,
+        flops_per_token(matrices, task.shape, task.length),
+        {"matrix_weights": matrices, "attention": attention},
     )
 
 

@@ -21,6 +21,7 @@ from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig, ScheduleConfig
 from smolforge.train.loop import BatchSource, TrainState, fit, next_token_loss
 from smolforge.train.optim import make_optimizer
+from smolforge.train.parallel import place
 from smolforge.train.precision import compute_dtype
 from smolforge.train.schedule import factor
 
@@ -28,7 +29,7 @@ RATE_STEPS = 4
 
 
 class Repeated:
-    """The feed's rows, one document each."""
+    """The feed's rows, one document each, or cut into documents of `task.document` positions."""
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -36,7 +37,9 @@ class Repeated:
     def next(self) -> Batch:
         tokens = self.feed.next().numpy()
         shape = tokens[:, :-1].shape
-        return Batch(tokens[:, :-1], tokens[:, 1:], np.ones(shape, np.float32), np.zeros(shape, np.int64))
+        place, each = np.arange(shape[1]), self.feed.task.document or shape[1]
+        starts = np.tile(place // each * each, (shape[0], 1))
+        return Batch(tokens[:, :-1], tokens[:, 1:], np.ones(shape, np.float32), starts)
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -54,8 +57,9 @@ def packed(task: Task) -> MixtureBatches:
 
 def begin(task: Task) -> TrainState:
     """A new model and its optimiser, as `pretrain` begins them."""
-    model = Llama(ModelConfig(**task.shape), compute_dtype("auto", "cpu"))
+    model = Llama(ModelConfig(**task.shape), compute_dtype("auto", task.device))
     model.initialise(task.seed, zero_outputs=bool(task.seconds))
+    place(model, task.device, None, compiled=task.device == "cuda")
     optim = OptimConfig() if task.optimizer == "muon" else OptimConfig(kind="adamw", lr=task.lr)
     return TrainState(model=model, optimizer=make_optimizer(model, optim))
 
@@ -84,6 +88,7 @@ def train(task: Task, feed: Feed) -> Trained:
         next_token_loss(),
         (lambda step, tokens: factor(schedule, tokens, total)) if total else (lambda step, tokens: 1.0),
         until_step=task.steps or 10**9,
+        micro_tokens=task.micro_rows * task.length or 16_384,
         worst_loss=1.2 * math.log(task.shape["vocab_size"]) if total else None,
     ):
         feed.tick()

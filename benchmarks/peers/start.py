@@ -24,6 +24,7 @@ SCRIPTS = {
     "smolforge": "ours.py",
     "trainer": "trainer.py",
     "eager": "eager.py",
+    "transformers": "compiled.py",
     "nanochat": "nano.py",
     "litgpt": "lit.py",
     "peak": "peak.py",
@@ -31,6 +32,7 @@ SCRIPTS = {
 VARIANTS = {
     "smolforge-adamw": {"optimizer": "adamw"},
     "smolforge-muon": {"optimizer": "muon"},
+    "smolforge-packed": {"optimizer": "adamw", "document": 512},
 } | {
     f"{kind}-{precision}": {"precision": precision}
     for kind, precision in (

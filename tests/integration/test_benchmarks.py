@@ -221,3 +221,27 @@ def test_a_whole_comparison_goes_on_where_one_fails(
     cpu.write_result(line, tmp_path / "results")
     assert json.loads(capsys.readouterr().out)["failed"][0].startswith("nanochat")
     assert list((tmp_path / "results").glob("*-train_cpu.json"))
+
+
+def train_gpu(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / "train_gpu.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+
+
+def test_the_card_benchmark_compares_and_ends_with_its_ratios(tmp_path: Path) -> None:
+    only = "smolforge-adamw,transformers-bf16"
+    done = train_gpu("--device", "cpu", "--tiny", "--only", only, "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    line = json.loads(done.stdout.splitlines()[-1])
+    speeds = {n: found["tokens_per_second"] for n, found in line["sizes"]["tiny"]["contestants"].items()}
+    assert line["ratio_best_peer"] == pytest.approx(
+        speeds["smolforge-adamw"] / speeds["transformers-bf16"], abs=1e-3
+    )
+    assert line["ratio_nanochat"] is None and "nanochat" in line["missing"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_the_card_benchmark_says_that_it_needs_one(tmp_path: Path) -> None:
+    done = train_gpu("--results", str(tmp_path))
+    assert done.returncode == 1 and "needs a CUDA device" in done.stderr
+    assert not list(tmp_path.iterdir())
