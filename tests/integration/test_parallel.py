@@ -43,6 +43,9 @@ COPIED = [case(2, 1, stage, kind) for stage, kind in STAGES]
 BOTH = [case(4, 2, "pretrain", "adamw"), case(4, 2, "sft", "muon"), case(4, 2, "dpo", "adamw")]
 SPLIT = [case(4, 4, "pretrain", "muon"), case(4, 4, "sft", "adamw"), case(4, 4, "dpo", "muon")]
 
+LATER = {"place": "one/later", "stage": "pretrain", "kind": "muon", "init": "one/pretrain/muon/out"}
+"""A second phase: optimiser, data and schedule go on from the artifact of the first."""
+
 
 def resumed(place: str, shard: int) -> dict[str, Any]:
     return {"place": place, "stage": "pretrain", "kind": "muon", "shard": shard, "steps": STEPS}
@@ -56,6 +59,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = torch.get_num_threads()
     for stage, kind in STAGES:
         together.run(root, {"place": f"one/{stage}/{kind}", "stage": stage, "kind": kind})
+    together.run(root, LATER)
     together.run(root, resumed("one/long", 1))
     kill_midway(root, resumed("killed", 2), ranks=2)
     for place in ("same", "damaged", "copied", "more", "alone"):
@@ -74,7 +78,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ranks=2,
     )
     full = {**resumed("full", 2), "largest_bytes": {"1": 8192}}
-    run_together(root, [*BOTH, *SPLIT, resumed("more", 4), full], ranks=4)
+    later = {**LATER, "place": "later", "shard": 2}
+    run_together(root, [*BOTH, *SPLIT, later, resumed("more", 4), full], ranks=4)
     together.run(root, resumed("alone", 1))
     torch.set_num_threads(before)
     yield root
@@ -170,6 +175,12 @@ def equal_to_rounding(ours: Path, theirs: Path) -> None:
 def test_several_processes_equal_one(root: Path, case: dict[str, Any]) -> None:
     """5 rows or 3 pairs a step: of 4 processes some get fewer, some none."""
     equal_to_rounding(root / case["place"], root / "one" / case["stage"] / case["kind"])
+
+
+@pytest.mark.slow
+def test_a_second_phase_goes_on_from_the_first(root: Path) -> None:
+    equal_to_rounding(root / "later", root / "one" / "later")
+    assert losses(root / "later")[0]["step"] == 11
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Training cases, run alone or by one of several processes: `python together.py cases.json` under torchrun's variables.
 
-A case is `{"place", "stage", "kind", "shard", "micro_tokens", "recompute", "steps",
+A case is `{"place", "stage", "kind", "shard", "micro_tokens", "recompute", "steps", "init",
 "largest_bytes", "port"}`; `make_world` makes what they read. What goes wrong is written to `place/said-RANK`.
 """
 
@@ -24,14 +24,14 @@ from smolforge.stage import Job
 from smolforge.train.config import OptimConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
-# sizes that no number of processes divides: 5 rows, 3 pairs; 61 and 300 tokens, widths of 24 and 40
+# sizes that do not divide: 5 rows or 3 pairs a step, 61 tokens, and keys of 6 rows, of which the last of 4 processes gets none
 SHAPE = {
     "hidden_size": 24,
     "intermediate_size": 40,
     "num_hidden_layers": 2,
-    "num_attention_heads": 3,
+    "num_attention_heads": 4,
     "num_key_value_heads": 1,
-    "head_dim": 8,
+    "head_dim": 6,
     "max_position_embeddings": 64,
 }
 OPTIM = {
@@ -99,7 +99,9 @@ def run(root: Path, case: dict[str, Any], rank: int = 0, ranks: int = 1) -> None
             optim=optim, save_every_steps=3, compute="float32",
         )  # fmt: skip
         shards = TokenShards(root / "shards", "k", "d")
-        pretrain(cfg, job, shards={"a": shards}, tokenizer=Tokenizer(root / "shards", "k", "d"))
+        before = Checkpoint(root / case["init"], "k", "d") if "init" in case else None
+        letters = Tokenizer(root / "shards", "k", "d")
+        pretrain(cfg, job, shards={"a": shards}, tokenizer=letters, init=before)
     elif case["stage"] == "sft":
         sft_cfg = SftConfig(epochs=2, length=32, batch_tokens=160, optim=optim, compute="float32")
         sft(sft_cfg, job, init=start, tokenizer=tokenizer, data=ChatData(root / "data", "k", "d"))
