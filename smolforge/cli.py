@@ -73,7 +73,9 @@ def main() -> None:
 
 
 machine_options = [
-    click.option("--threads", type=click.IntRange(1), help="Processor threads (default: all)."),
+    click.option(
+        "--threads", type=click.IntRange(1), help="Processor threads of a process (default: all, shared)."
+    ),
     click.option("--device", default="cpu", help="cpu or cuda."),
     click.option("--micro-tokens", type=click.IntRange(1), help="Positions through the model at once."),
     click.option("--shard", type=click.IntRange(1), help="Processes that share one copy of the model."),

@@ -19,6 +19,8 @@ LOST_SECONDS = 120.0
 """Longer than the minute for which network file systems keep what they know of a file."""
 
 PARENT_SECONDS = 0.5
+GRACE_SECONDS = 10.0
+"""For what a process started by us has to end in its turn."""
 
 
 class Pulse:
@@ -40,13 +42,15 @@ class Pulse:
 
 
 def watch_parent() -> None:
-    """Ask this process to end (SIGTERM) once the process that started it is gone."""
+    """End this process (SIGTERM, and after a while without asking) once the one that started it is gone."""
     parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(PARENT_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 

@@ -21,6 +21,7 @@ from smolforge.launch.lifeline import watch_parent
 from smolforge.log import Log
 
 DRIVER = "ray"
+KNOCK_SECONDS = 10.0
 STORE_BYTES = 80 * 2**20
 """Ray's smallest object store: nothing of ours goes through it."""
 
@@ -114,13 +115,24 @@ def _connect(address: str | None, processors: int) -> None:
             object_store_memory=STORE_BYTES,
         )
         return
+    place = address or os.environ["RAY_ADDRESS"]
     try:
-        ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": path})
+        if place != "auto":
+            _knock(place)
+        ray.init(address=place, log_to_driver=False, runtime_env={"env_vars": path})
     except (ConnectionError, OSError) as error:
         raise StageError(
-            f"no Ray cluster answers at {address or os.environ['RAY_ADDRESS']}: {error}",
+            f"no Ray cluster answers at {place}: {error}",
             fix="start one with `ray start --head`, or mend --on-option address",
         ) from None
+
+
+def _knock(place: str) -> None:
+    """OSError where nobody listens; Ray itself would ask for minutes."""
+    host, _, port = place.rpartition("/")[2].rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"`{place}` is no address", fix="write host:port, ray://host:port, or auto")
+    socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
 
 
 def main() -> None:

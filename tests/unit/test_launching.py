@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from smolforge.artifacts import Corpus, RawDocs
 from smolforge.config import config
-from smolforge.errors import ConfigError, InputError, SmolError, StageError, StoreError
+from smolforge.errors import ConfigError, InputError, MissingExtra, SmolError, StageError, StoreError
 from smolforge.launch.failure import Failures, failure_of, note_death
 from smolforge.launch.relay import Relay, RelayLog
 from smolforge.launch.settings import LaunchSettings, make_launcher, parse_options
@@ -191,3 +195,43 @@ def test_a_slurm_job_asks_for_what_the_user_asked(tmp_path: Path) -> None:
     assert [w for w in wanted if f"#SBATCH --{w}" not in script] == []
     with pytest.raises(ConfigError):
         sbatch_settings(1, 1, None, "cpu", {"time": "soon"})
+
+
+def test_a_cluster_that_is_not_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingExtra):
+        make_launcher(LaunchSettings(on="slurm"))
+
+
+WATCHER = """
+import sys, time
+from pathlib import Path
+from smolforge.launch import lifeline
+lifeline.BEAT_SECONDS, lifeline.LOST_SECONDS = 0.1, 1.0
+lifeline.watch_pulse(Path(sys.argv[1]))
+print("watching", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("ending", ["the pulse stops", "the folder is gone"])
+def test_a_worker_leaves_when_the_pulse_does(ending: str, tmp_path: Path) -> None:
+    folder = tmp_path / "launch-1"
+    folder.mkdir()
+    (folder / "pulse").write_text("1")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WATCHER, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    for beat in range(2, 18):  # longer than a worker waits for one
+        (folder / "pulse").write_text(str(beat))
+        time.sleep(0.1)
+    assert worker.poll() is None
+    if ending == "the folder is gone":
+        shutil.rmtree(folder)
+    assert worker.wait(timeout=20) != 0
