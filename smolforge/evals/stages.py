@@ -74,7 +74,7 @@ def evaluate(
     from smolforge.text.tokenizer import load_tokenizer
 
     torch.set_num_threads(job.threads)
-    network = load_model(model.path)
+    network = load_model(model.path).to(job.device)
     reader = TorchLanguageModel(network)
     tok = load_tokenizer(tokenizer.path)
     items = [one for skill in _skills(cfg, texts.path) for one in _items_of(cfg, texts.path, skill)]

@@ -46,19 +46,22 @@ class _Layer:
 class _Cache:
     """Keys and values of every layer, (R, K, S, E) each, filled up to each row's own length."""
 
-    def __init__(self, config: ModelConfig, rows: int, capacity: int) -> None:
+    def __init__(self, config: ModelConfig, rows: int, capacity: int, device: torch.device) -> None:
         shape = (rows, config.num_key_value_heads, capacity, config.head_dim)
-        self.keys = [torch.zeros(shape) for _ in range(config.num_hidden_layers)]
-        self.values = [torch.zeros(shape) for _ in range(config.num_hidden_layers)]
+        self.keys = [torch.zeros(shape, device=device) for _ in range(config.num_hidden_layers)]
+        self.values = [torch.zeros(shape, device=device) for _ in range(config.num_hidden_layers)]
 
     def take(self, rows: Tensor) -> None:
         """Keep (or repeat) these rows."""
+        rows = rows.to(self.keys[0].device)
         self.keys = [k.index_select(0, rows) for k in self.keys]
         self.values = [v.index_select(0, rows) for v in self.values]
 
 
 class TorchLanguageModel:
     """`evals.task.LanguageModel` over a `Llama`; takes a copy of its weights, so training may go on.
+
+    The network runs where the model lies; what is chosen is chosen on the CPU.
 
     Greedy answers do not depend on which prompts share a batch, up to floating-point rounding where two
     tokens tie; sampled ones depend on the seed and the prompt's place in the call, not on the batch.
@@ -70,7 +73,8 @@ class TorchLanguageModel:
         self._norm = model.model.norm.weight.detach().float().clone()
         self._layers = [_fuse(block) for block in model.model.layers]
         self._eps = model.config.rms_norm_eps
-        self._tables = model.rotary_tables(self.config.max_position_embeddings, torch.device("cpu"))
+        self._device = self._embedding_VD.device
+        self._tables = model.rotary_tables(self.config.max_position_embeddings, self._device)
 
     # ------------------------------------------------------------------ log-probabilities
 
@@ -140,7 +144,7 @@ class TorchLanguageModel:
         rows = [i for g in groups for i in g]
         after = [(pieces[i][0][-1], *pieces[i][1][:-1]) for i in rows]
         capacity = max(map(len, prompts)) + max(map(len, after))
-        cache = _Cache(self.config, len(groups), capacity)
+        cache = _Cache(self.config, len(groups), capacity, self._device)
         self._hidden(_padded(prompts), None, cache)
         repeats = torch.tensor([len(g) for g in groups])
         cache.take(torch.repeat_interleave(torch.arange(len(groups)), repeats))
@@ -162,6 +166,7 @@ class TorchLanguageModel:
 
     def _target_logprobs(self, hidden_ND: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
         chunk = max(1, LOGIT_NUMBERS // self.config.vocab_size)
+        targets_N = targets_N.to(self._device)
         logprobs, greedy = [], []
         for a in range(0, len(targets_N), chunk):
             logits_NV = functional.linear(hidden_ND[a : a + chunk], self._embedding_VD)
@@ -169,7 +174,7 @@ class TorchLanguageModel:
             chosen = logits_NV.gather(1, targets[:, None])[:, 0]
             logprobs.append(chosen - logits_NV.logsumexp(1))
             greedy.append(logits_NV.argmax(1) == targets)
-        return torch.cat(logprobs), torch.cat(greedy)
+        return torch.cat(logprobs).cpu(), torch.cat(greedy).cpu()
 
     # ------------------------------------------------------------------ generation
 
@@ -202,7 +207,7 @@ class TorchLanguageModel:
         steps = self._capacity(len(ready), how) - len(ready)
         stops = set(stop)
         with torch.inference_mode():
-            cache = _Cache(self.config, 1, len(ready) + steps)
+            cache = _Cache(self.config, 1, len(ready) + steps, self._device)
             logits_RV = self._prefill([ready], cache)
         for step in range(steps):
             with torch.inference_mode():  # entered a step at a time: it must not leak to the caller
@@ -222,7 +227,7 @@ class TorchLanguageModel:
         capacity = max(self._capacity(len(p), how) for p in prompts)
         limits = torch.tensor([self._capacity(len(p), how) - len(p) for p in prompts])
         stops = torch.tensor(sorted(set(stop)), dtype=torch.long)
-        cache = _Cache(self.config, len(prompts), capacity)
+        cache = _Cache(self.config, len(prompts), capacity, self._device)
         chooser = Chooser(how, places, prompts, self.config.vocab_size)
         chosen_RN = torch.zeros(len(prompts), int(limits.max()), dtype=torch.long)
         counts_R = torch.zeros(len(prompts), dtype=torch.long)
@@ -251,11 +256,11 @@ class TorchLanguageModel:
     def _prefill(self, prompts: list[list[int]], cache: _Cache) -> Tensor:
         hidden_RTD = self._hidden(_padded(prompts), None, cache)
         last_R = torch.tensor([len(p) - 1 for p in prompts])
-        return functional.linear(hidden_RTD[torch.arange(len(prompts)), last_R], self._embedding_VD)
+        return functional.linear(hidden_RTD[torch.arange(len(prompts)), last_R], self._embedding_VD).cpu()
 
     def _step(self, token_R: Tensor, at_R: Tensor, cache: _Cache) -> Tensor:
         hidden_RTD = self._hidden(token_R[:, None], at_R, cache)
-        return functional.linear(hidden_RTD[:, 0], self._embedding_VD)
+        return functional.linear(hidden_RTD[:, 0], self._embedding_VD).cpu()
 
     @property
     def _positions(self) -> int:
@@ -281,7 +286,7 @@ class TorchLanguageModel:
         """Normed last states (R, T, D) of new tokens that begin at cache index `at_R` (None: at 0)."""
         rows, length = tokens_RT.shape
         place = _Place.make(self.config, rows, length, at_R, self._tables)
-        x_RTD = functional.embedding(tokens_RT, self._embedding_VD)
+        x_RTD = functional.embedding(tokens_RT.to(self._device), self._embedding_VD)
         for index, layer in enumerate(self._layers):
             qkv = functional.linear(self._norm_of(x_RTD, layer.norm_in), layer.qkv)
             mixed = self._attend(qkv, index, place, cache)
@@ -342,15 +347,15 @@ class _Place:
         cos, sin = tables
         if at_R is None:
             return _Place(cos[:length, None], sin[:length, None], None, None, length, None)
-        index_RT = at_R[:, None] + torch.arange(length)
-        reach = int(at_R.max()) + length
-        hidden = torch.arange(reach) > index_RT[:, None, :, None]
-        mask = torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf"))
+        device, reach = cos.device, int(at_R.max()) + length
+        index_RT = at_R.to(device)[:, None] + torch.arange(length, device=device)
+        hidden = torch.arange(reach, device=device) > index_RT[:, None, :, None]
+        mask = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, float("-inf"))
         within = index_RT.clamp_max(len(cos) - 1)
         return _Place(
             cos[within][:, :, None],
             sin[within][:, :, None],
-            torch.arange(rows)[:, None],
+            torch.arange(rows, device=device)[:, None],
             index_RT,
             reach,
             mask,

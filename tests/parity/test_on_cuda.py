@@ -194,3 +194,21 @@ def test_nothing_waits_for_the_card_before_the_one_reading_of_a_step():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert float(sums.count) == batch.weights_BT.sum()
+
+
+def test_answers_and_their_probabilities_are_those_of_the_cpu():
+    from smolforge.evals.task import Sampling
+    from smolforge.model.generate import TorchLanguageModel
+
+    model = Llama(SHAPE)
+    model.initialise(5)
+    prompts = [[1, 2, 3], [7] * 40, [9, 8, 7, 6, 5, 4, 3, 2, 1, 10], [9, 8, 7, 6, 5, 4, 3, 2, 1, 10]]
+    continuations = [[4, 5], [8], [11, 12, 13], [14]]
+    found = []
+    for device in ("cpu", "cuda"):
+        reader = TorchLanguageModel(model.to(device))
+        answers = reader.generate(prompts, Sampling(max_new_tokens=12), (3,))
+        found.append((reader.logprobs(prompts, continuations), answers))
+    for here, there in zip(found[0][0], found[1][0], strict=True):
+        assert there.total == pytest.approx(here.total, rel=1e-3)
+    assert found[0][1] == found[1][1]
