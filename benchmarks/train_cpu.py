@@ -7,9 +7,10 @@
 
 Same shape, vocabulary, length, batch and threads for all. Each contestant runs in a process of its own, back to back,
 in rounds (`--rounds`), so that a noisy neighbour hits all alike; the best round of each counts, and in it the median of
-the steps that follow the first ones, which compile. Each runs its own step (`peers/`), in fp32 and in bf16 with fp32
-weights; the variant in the type that this machine multiplies more slowly is left out, except where it is the peer's
-default. smolforge runs with AdamW against those who use AdamW, and with Muon against nanochat, which uses Muon.
+the steps that follow the first ones, which compile. Batches are 8192 tokens; from 15M parameters upward a step has
+fewer, and the optimiser's part of it is counted once for the 8192. Each runs its own step (`peers/`), in fp32 and in bf16
+with fp32 weights; the variant in the type that this machine multiplies more slowly is left out, except where it is the
+peer's default. smolforge runs with AdamW against those who use AdamW, and with Muon against nanochat, which uses Muon.
 nanochat's model is its own: its FLOPs a token, as a share of ours, are in the result, and `ratio_nanochat` compares
 tokens. The last line is JSON:
 
@@ -24,7 +25,8 @@ its own with the same torch, because it pins other versions:
 
     python -m venv ENVIRONMENT && ENVIRONMENT/bin/pip install torch==2.13.0 litgpt==0.5.13
 
-A peer that is not given is named as missing, one that fails is named with its message. Results:
+nanochat and litgpt compile, minutes for the large sizes; the compiler's cache (TORCHINDUCTOR_CACHE_DIR) makes the second
+run of this script much shorter than the first. A peer that is not given is named as missing, one that fails is named with its message. Results:
 benchmarks/results/<date>-train_cpu.json.
 """
 
@@ -53,7 +55,7 @@ SLOWER = 0.8
 
 @dataclass(frozen=True)
 class Size:
-    """A model, and the rows of a batch, each of `LENGTH`."""
+    """A model, and the rows of a step, each of `LENGTH`."""
 
     model: ModelConfig
     rows: int
@@ -81,9 +83,11 @@ SIZES = {
     "5m": _size(4096, 256, 704, 6, 4, 2, 64, rows=32),
     "15m": _size(4096, 384, 1024, 9, 6, 2, 64, rows=16),
     "50m": _size(16384, 512, 1408, 13, 8, 4, 64, rows=4),
-    "135m": _size(49152, 576, 1536, 30, 9, 3, 64, rows=2),
+    "135m": _size(49152, 576, 1536, 30, 9, 3, 64, rows=4),
 }
-"""Batches of 8192 tokens for the small ones, fewer where a step would take a minute."""
+BATCH_TOKENS = 8192
+"""Of the batch that is reckoned with. Where it would take a minute a step has fewer rows: its gradients count as often
+as the batch needs, its optimiser once, or Muon's products would hide everything else."""
 MOST_STEPS = 50
 
 
@@ -113,6 +117,7 @@ def compare(
                 shape=shape_of(size.model),
                 rows=size.rows,
                 length=LENGTH,
+                batch_tokens=BATCH_TOKENS,
                 steps=MOST_STEPS,
                 enough=seconds,
             )
@@ -235,7 +240,7 @@ def add_peers(parse: argparse.ArgumentParser) -> None:
     parse.add_argument("--nanochat", type=Path, help="a checkout of nanochat")
     parse.add_argument("--litgpt-python", type=Path, help="the Python of an environment with litgpt")
     parse.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parse.add_argument("--limit-seconds", type=float, default=600.0, help="the most one contestant may take")
+    parse.add_argument("--limit-seconds", type=float, default=900.0, help="the most one contestant may take")
     parse.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
 
 

@@ -37,7 +37,8 @@ class Task:
 
     enough     seconds of timed steps after which no more are needed, once `LEAST_TIMED` are done
     shape      the model, in the field names of `LlamaConfig`
-    rows       rows of a batch, each of `length` positions
+    rows       rows of a step, each of `length` positions
+    batch_tokens  timed: tokens of the batch that is reckoned with, `rows` x `length` or more
     precision  fp32 or bf16: the number type of the matrix products
     optimizer  adamw or muon, where the contestant has both
     folder     what to learn from: `tokens.npy`, `starts.npy`, `held_out.npz`
@@ -53,6 +54,7 @@ class Task:
     threads: int
     precision: str = "fp32"
     optimizer: str = "adamw"
+    batch_tokens: int = 0
     steps: int = 0
     enough: float = math.inf
     seconds: float = 0.0
@@ -92,6 +94,7 @@ class Feed:
         self.task = task
         self.free_steps = 0
         self.moments: list[float] = []
+        self.updates: list[float] = []
         self._clock = CLOCKS[task.clock]
         self._rows = _documents(task) if task.seconds else _noise(task)
 
@@ -143,10 +146,29 @@ class Feed:
         """Steps that are not timed: they set things up."""
         return max(1, self.free_steps)
 
-    def step_seconds(self) -> float:
-        """The median step after the warm-up."""
-        seconds = [later - earlier for earlier, later in itertools.pairwise(self.moments)]
-        return statistics.median(seconds[self._warm_up :])
+    def watch(self, optimizer: Any) -> None:
+        """Time every step of an optimiser from now on."""
+        update = optimizer.step
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            began = self._clock()
+            result = update(*args, **kwargs)
+            self.updates.append(self._clock() - began)
+            return result
+
+        optimizer.step = timed
+
+    def batch_seconds(self) -> float:
+        """Seconds of a batch of `task.batch_tokens`: medians after the warm-up.
+
+        Where a step takes fewer tokens, its gradients are counted as often as the batch needs, the optimiser once.
+        """
+        steps = [later - earlier for earlier, later in itertools.pairwise(self.moments)]
+        step, update = (
+            statistics.median(steps[self._warm_up :]),
+            statistics.median(self.updates[self._warm_up :]),
+        )
+        return (step - update) * self.task.batch_tokens / (self.task.rows * self.task.length) + update
 
 
 def _noise(task: Task) -> Iterator[np.ndarray]:
@@ -239,6 +261,6 @@ def serve(train: Callable[[Task, Feed], Trained]) -> None:
         answer["seconds"] = feed.moments[-1] - feed.moments[feed.free_steps]
         answer["bits_per_byte"] = bits_per_byte(trained.logits, Path(task.folder), task.length)
     else:
-        answer["seconds"] = feed.step_seconds()
-        answer["tokens_per_second"] = task.rows * task.length / answer["seconds"]
+        answer["seconds"] = feed.batch_seconds()
+        answer["tokens_per_second"] = task.batch_tokens / answer["seconds"]
     answer_file.write_text(json.dumps(answer), encoding="utf-8")

@@ -11,6 +11,7 @@ def train(task: Task, feed: Feed) -> Trained:
     """See `contest`."""
     model = llama(task)
     optimizer = torch.optim.AdamW(model.parameters(), lr=task.lr, fused=True)
+    feed.watch(optimizer)
     for batch in feed.batches():
         if feed.over:
             break

@@ -91,9 +91,9 @@ def train(task: Task, feed: Feed) -> Trained:
             "class_path": "torch.optim.AdamW",
             "init_args": {"lr": task.lr, "betas": (0.9, 0.95), "weight_decay": 0.1},
         }
-    optimizer = fabric.setup_optimizers(
-        instantiate_torch_optimizer(optimizer, model.parameters(), fused=False)
-    )
+    adamw = instantiate_torch_optimizer(optimizer, model.parameters(), fused=False)
+    feed.watch(adamw)
+    optimizer = fabric.setup_optimizers(adamw)
     state = {"model": model, "optimizer": optimizer, "iter_num": 0, "step_count": 0}
     by_iteration = pretrain.get_lr
     pretrain.get_lr = lambda lr, _it, *rest: by_iteration(lr, int(feed.share * MOST_STEPS), *rest)

@@ -53,6 +53,8 @@ def batches(feed: Feed, script: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor
     """What its data loader gives; tells the script how long it will be."""
     place = {"epoch": 0, "pq_idx": 0, "rg_idx": 0}
     for batch in feed.batches():
+        if len(feed.moments) == 2:  # the first step's gradient is done, its update is next
+            feed.watch(script["optimizer"])
         step, share = script.get("step", 0), feed.share
         if feed.over:
             script["num_iterations"] = step + 1

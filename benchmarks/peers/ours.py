@@ -81,6 +81,7 @@ def train(task: Task, feed: Feed) -> Trained:
     total = promised_tokens(task) if task.seconds else 0
     state, schedule = begin(task), ScheduleConfig()
     source: BatchSource = packed(task) if task.seconds else Repeated(feed)
+    feed.watch(state.optimizer)
     feed.tick()
     for _step in fit(
         state,

@@ -43,6 +43,7 @@ class Clock(TrainerCallback):
         self.feed = feed
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        self.feed.watch(kwargs["optimizer"])
         self.feed.tick()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

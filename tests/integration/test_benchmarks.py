@@ -56,7 +56,25 @@ def test_a_feed_counts_steps_and_knows_its_end(scripts: dict[str, ModuleType]) -
         assert feed.next().shape == (2, 17)
         shares.append(feed.share)
     assert shares == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert feed.step_seconds() >= 0
+
+
+def test_a_batch_counts_gradients_as_often_as_needed_and_the_optimiser_once(
+    scripts: dict[str, ModuleType],
+) -> None:
+    feed = scripts["contest"].Feed(task(scripts, steps=3, batch_tokens=96))
+    feed.moments, feed.updates = [0.0, 100.0, 103.0, 106.0], [90.0, 1.0, 1.0]
+    assert feed.batch_seconds() == 3 * 2.0 + 1.0
+
+
+def test_an_optimiser_is_watched(scripts: dict[str, ModuleType]) -> None:
+    weight = torch.nn.Parameter(torch.ones(1))
+    weight.grad = torch.ones(1)
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    feed = scripts["contest"].Feed(task(scripts, steps=3))
+    feed.watch(optimizer)
+    optimizer.step()
+    assert weight.item() == 0.5
+    assert len(feed.updates) == 1 and feed.updates[0] > 0
 
 
 def test_a_feed_ends_when_enough_is_timed(scripts: dict[str, ModuleType]) -> None:
@@ -126,7 +144,7 @@ def test_nothing_held_out_is_trained_on(scripts: dict[str, ModuleType]) -> None:
 def test_ours_is_timed_and_learns(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     contestants = scripts["start"].Contestants(threads=1)
     assert set(contestants.missing) == {"nanochat", "litgpt"}
-    timed = contestants.run("smolforge-adamw", shape=SHAPE, rows=2, length=16, steps=3)
+    timed = contestants.run("smolforge-adamw", shape=SHAPE, rows=2, length=16, batch_tokens=32, steps=4)
     assert timed["tokens_per_second"] == pytest.approx(32 / timed["seconds"])
     folder = scripts["train_learn"].prepare(TEXTS[5:], TEXTS[:5], 512, tmp_path / "text")
     given = {"shape": SHAPE, "rows": 8, "length": 16, "folder": str(folder)}
@@ -139,10 +157,12 @@ def test_ours_is_timed_and_learns(scripts: dict[str, ModuleType], tmp_path: Path
 
 def test_who_fails_is_named_with_the_reason(scripts: dict[str, ModuleType]) -> None:
     contestants = scripts["start"].Contestants(threads=1)
-    found = contestants.run("smolforge-adamw", shape={**SHAPE, "head_dim": 15}, rows=2, length=16, steps=3)
+    found = contestants.run(
+        "smolforge-adamw", shape={**SHAPE, "head_dim": 15}, rows=2, length=16, batch_tokens=32, steps=4
+    )
     assert "head_dim" in found.why
     contestants.limit_seconds = 0.2
-    found = contestants.run("smolforge-adamw", shape=SHAPE, rows=2, length=16, steps=3)
+    found = contestants.run("smolforge-adamw", shape=SHAPE, rows=2, length=16, batch_tokens=32, steps=4)
     assert "stopped after" in found.why
 
 
