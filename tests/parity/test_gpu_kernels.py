@@ -7,6 +7,7 @@ import pytest
 import torch
 import varlen_on_cpu  # noqa: F401  # registers the operators
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch._dynamo.utils import counters
 
 from smolforge.kernels import gpu, reference
 from smolforge.model.config import ModelConfig
@@ -104,6 +105,23 @@ def test_cross_entropy_in_bf16_with_fp32_masters():
     assert got[0].dtype == torch.bfloat16 and got[1].dtype == torch.float32
     for mine, true in zip(got, exact, strict=True):
         assert (mine.double() - true.double()).norm() < 0.02 * true.double().norm()
+
+
+@pytest.mark.slow
+def test_the_compiled_cross_entropy_is_one_graph_for_any_number_of_rows(monkeypatch):
+    monkeypatch.setattr(gpu, "LOGIT_BYTES", 1)
+    weight = torch.randn(300, 8, requires_grad=True)
+    counters["stats"].clear()
+    for rows in (300, 290):
+        hidden = torch.randn(rows, 8).bfloat16().requires_grad_()
+        targets, weights = torch.randint(0, 300, (rows,)), (torch.arange(rows) % 7 > 0).float()
+        found = []
+        for compiled in (True, False):
+            total = gpu.linear_cross_entropy(hidden, weight, targets, weights, 1e-4, compiled)
+            found.append((total, *torch.autograd.grad(total, (hidden, weight))))
+        for ours, plain in zip(*found, strict=True):
+            assert (ours - plain).double().norm() <= 1e-3 * plain.double().norm()
+    assert counters["stats"]["unique_graphs"] == 1
 
 
 def test_many_adamw_steps_equal_single_ones():
