@@ -35,10 +35,10 @@ LEAST_TIMED = 2
 class Task:
     """What a contestant is to do. With `steps` its steps are timed; with `seconds` it learns, and is tested.
 
-    enough     seconds of timed steps after which no more are needed, once `LEAST_TIMED` are done
     shape      the model, in the field names of `LlamaConfig`
     rows       rows of a step, each of `length` positions
-    batch_tokens  timed: tokens of the batch that is reckoned with, `rows` x `length` or more
+    enough     seconds of timed steps after which no more are needed, once `LEAST_TIMED` are done
+    batch_tokens  timed: tokens of the batch to reckon with, where a step has fewer; 0: those of a step
     precision  fp32 or bf16: the number type of the matrix products
     optimizer  adamw or muon, where the contestant has both
     folder     what to learn from: `tokens.npy`, `starts.npy`, `held_out.npz`
@@ -147,7 +147,9 @@ class Feed:
         return max(1, self.free_steps)
 
     def watch(self, optimizer: Any) -> None:
-        """Time every step of an optimiser from now on."""
+        """Time every step of an optimiser from now on, where the batch is reckoned from smaller steps."""
+        if not self.task.batch_tokens:
+            return
         update = optimizer.step
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -159,15 +161,15 @@ class Feed:
         optimizer.step = timed
 
     def batch_seconds(self) -> float:
-        """Seconds of a batch of `task.batch_tokens`: medians after the warm-up.
+        """Seconds of a batch: medians after the warm-up.
 
-        Where a step takes fewer tokens, its gradients are counted as often as the batch needs, the optimiser once.
+        With `task.batch_tokens`, a step's gradients are counted as often as the batch needs, the optimiser once.
         """
         steps = [later - earlier for earlier, later in itertools.pairwise(self.moments)]
-        step, update = (
-            statistics.median(steps[self._warm_up :]),
-            statistics.median(self.updates[self._warm_up :]),
-        )
+        step = statistics.median(steps[self._warm_up :])
+        if not self.task.batch_tokens:
+            return step
+        update = statistics.median(self.updates[self._warm_up :])
         return (step - update) * self.task.batch_tokens / (self.task.rows * self.task.length) + update
 
 
@@ -262,5 +264,6 @@ def serve(train: Callable[[Task, Feed], Trained]) -> None:
         answer["bits_per_byte"] = bits_per_byte(trained.logits, Path(task.folder), task.length)
     else:
         answer["seconds"] = feed.batch_seconds()
-        answer["tokens_per_second"] = task.batch_tokens / answer["seconds"]
+        tokens = task.batch_tokens or task.rows * task.length
+        answer["tokens_per_second"] = tokens / answer["seconds"]
     answer_file.write_text(json.dumps(answer), encoding="utf-8")

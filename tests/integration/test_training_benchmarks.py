@@ -70,7 +70,7 @@ def test_an_optimiser_is_watched(scripts: dict[str, ModuleType]) -> None:
     weight = torch.nn.Parameter(torch.ones(1))
     weight.grad = torch.ones(1)
     optimizer = torch.optim.SGD([weight], lr=0.5)
-    feed = scripts["contest"].Feed(task(scripts, steps=3))
+    feed = scripts["contest"].Feed(task(scripts, steps=3, batch_tokens=96))
     feed.watch(optimizer)
     optimizer.step()
     assert weight.item() == 0.5
