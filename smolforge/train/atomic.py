@@ -41,10 +41,10 @@ def put_in_place(fresh: Path, final: Path, digests: Mapping[str, str]) -> None:
     for file in fresh.iterdir():
         _sync(file)
     _sync(fresh)
+    _sync(final.parent.parent)  # `final.parent` itself may be new, and what is in it must be found
     remove(final)
     fresh.rename(final)
     _sync(final.parent)
-    _sync(final.parent.parent)  # where `final.parent` itself may be new
 
 
 def verify(folder: Path, *, rank: int = 0, ranks: int = 1) -> set[str]:
