@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from smolforge.report import charts, compare, sections
+from smolforge.report.prediction import promises
 from smolforge.report.reading import Run, read_run
 from smolforge.report.road import road
 from smolforge.units import format_bytes, format_count, format_seconds
@@ -75,6 +76,7 @@ def _values(run: Run) -> dict[str, Any]:
         "samples": sections.samples(steps),
         "curated": sections.curation(run),
         "costs": sections.costs(run),
+        "promises": promises(run),
         "parity": sections.parity(run),
         "config": json.dumps(run.recipe, indent=2, ensure_ascii=False) if run.recipe else "",
     }

@@ -146,6 +146,9 @@ def _data(lab: FakeLab) -> None:
     facts = {"documents": 24_000, "bytes": 9_000_000, "dropped": 0}
     lab.make("corpus/chat", "chat-corpus", "Corpus", facts, {"data": "raw/chats", "held_out": "held-out"})
     corpora = {d: f"corpus/{d}" for d in (*DOMAINS, "chat")}
+    folder = lab.make("sizing", "size-run", "Sizing", {"parameters": 2_134_016}, {"corpora": corpora})
+    promised = {"phase_tokens": {"1": 3, "2": 3, "3": 3}, "predicted": {"bits_per_byte": 1.0, "seconds": 200}}
+    (folder / "sizing.json").write_text(json.dumps(promised))
     lab.make(
         "tokenizer",
         "train-tokenizer",
@@ -159,7 +162,7 @@ def _data(lab: FakeLab) -> None:
             f"shards/{domain}",
             "tokenize",
             "TokenShards",
-            {"tokens": 1_900_000},
+            {"tokens": 1_900_000, "bytes": 5_700_000},
             {"corpus": f"corpus/{domain}", "tokenizer": "tokenizer"},
             seconds=2,
         )

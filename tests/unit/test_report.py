@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -16,6 +17,7 @@ from smolforge.evals.stats import share_interval
 from smolforge.report.build import build_report
 from smolforge.report.charts import LossPart, loss_chart, smoothed
 from smolforge.report.compare import Cell, difference, judge_steps, read_steps
+from smolforge.report.prediction import promises
 from smolforge.report.reading import read_run
 from smolforge.report.sections import bounded, scientific
 from smolforge.report.svg import ticks
@@ -201,6 +203,15 @@ def test_other_items_are_compared_as_independent(tmp_path: Path) -> None:
 
 
 # ---- small things
+
+
+def test_promises_are_held_against_what_came(whole: Path, tmp_path: Path) -> None:
+    time, bits = promises(read_run(whole, whole.parent.parent / "artifacts"))
+    assert (time.promised, time.came, round(time.off, 3)) == ("3m 20s", "3m 30s", 0.05)
+    assert bits.came == f"{2.4 / math.log(2) / 3:.2f}" and bits.promised == "1.00"
+    assert bits.off == pytest.approx(2.4 / math.log(2) / 3 - 1)
+    half_way = make_lab(tmp_path, until="phase-2/model").run
+    assert promises(read_run(half_way, half_way.parent.parent / "artifacts")) == []
 
 
 def test_smoothing_is_centred() -> None:
