@@ -5,7 +5,7 @@
 
 Every run is a whole training (warm-up, level, decay) by the product's own loop on the same documents, tested on the same
 held-out ones; what counts is tokens, not time, so it may run on a busy machine. Rates are tried at each size first,
-then the law of loss of `train.sizing` is fitted to the best runs: its three factors, the powers as published. The
+then the law of loss of `train.law` is fitted to the best runs: its three factors, the powers as published. The
 last line is JSON: `rows`, `law` and `law_error_bits` (root of the mean square).
 """
 
@@ -30,7 +30,7 @@ from smolforge.data.batches import Documents, MixtureBatches
 from smolforge.data.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
-from smolforge.train import sizing
+from smolforge.train import law, sizing
 from smolforge.train.config import OptimConfig, ScheduleConfig
 from smolforge.train.loop import TrainState, fit, next_token_loss
 from smolforge.train.optim import make_optimizer
@@ -104,7 +104,9 @@ def run(
     }
 
 
-def fit_law(rows: list[dict[str, Any]], bytes_per_token: float) -> tuple[dict[str, float], float]:
+def fit_law(
+    rows: list[dict[str, Any]], bytes_per_token: float, unique_bytes: int
+) -> tuple[dict[str, float], float]:
     """The law's factors by least squares over the best run of every (size, tokens), and its error in bits."""
     best: dict[tuple[int, int], dict[str, Any]] = {}
     for row in rows:
@@ -113,9 +115,9 @@ def fit_law(rows: list[dict[str, Any]], bytes_per_token: float) -> tuple[dict[st
             best[key] = row
     sides = []
     for row in best.values():
-        worth = row["parameters"] - (1 - sizing.EMBEDDING_WORTH) * VOCABULARY * row["width"]
-        seen = row["tokens"] * bytes_per_token
-        sides.append([1.0, (worth / 1e6) ** -sizing.SIZE_POWER, (seen / 1e7) ** -sizing.DATA_POWER])
+        worth = law.worth_parameters(row["parameters"], VOCABULARY, row["width"])
+        seen = law.worth_bytes(row["tokens"] * bytes_per_token, unique_bytes)
+        sides.append([1.0, (worth / 1e6) ** -law.SIZE_POWER, (seen / 1e7) ** -law.DATA_POWER])
     wanted = np.array([row["bits_per_byte"] for row in best.values()])
     factors = np.linalg.lstsq(np.array(sides), wanted, rcond=None)[0]
     error = float(np.sqrt(np.mean((np.array(sides) @ factors - wanted) ** 2)))
@@ -132,6 +134,7 @@ def main() -> None:
     given = parse.parse_args()
     torch.set_num_threads(given.threads)
     train, held_out = split(documents(given.text))
+    packed = law.packed_bits(train)
     with tempfile.TemporaryDirectory() as place:
         folder = prepare(train, held_out, VOCABULARY, Path(place) / "text")
         bytes_per_token = sum(map(size_of, train)) / len(np.load(folder / "tokens.npy"))
@@ -144,11 +147,12 @@ def main() -> None:
             for shape, tokens in SIZES:
                 rows.append(run(folder, shape, tokens, best["lr"], best["embedding_lr"], best["deviation"]))
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    law, error = fit_law(rows, bytes_per_token)
+    factors, error = fit_law(rows, bytes_per_token, sum(map(size_of, train)))
     line = {
         "benchmark": "train_table",
         "rows": rows,
-        "law": law,
+        "law": factors,
+        "packed_bits_per_byte": round(packed, 4),
         "law_error_bits": round(error, 4),
         "bytes_per_token": round(bytes_per_token, 3),
     }

@@ -1,6 +1,6 @@
 """Which model, vocabulary, batch and tokens for this data, this machine and this time.
 
-A measured training rate and a law of loss are put together: of all shapes and vocabularies in the table
+A measured training rate and a law of loss (`law`) are put together: of all shapes and vocabularies in the table
 the one with the lowest predicted bits per byte is taken.
 """
 
@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from smolforge.errors import ConfigError
 from smolforge.model.config import ModelConfig
+from smolforge.train import law
 from smolforge.train.config import Compute
 from smolforge.units import format_count, format_seconds
 
@@ -43,13 +44,6 @@ GPU_SHAPES = (
 )
 """Up to SmolLM2's 135M and 360M, and one between; larger ones need more than an hour of one card."""
 
-ENTROPY_BITS = 0.55
-SIZE_BITS = 0.49
-DATA_BITS = 0.795
-SIZE_POWER = 0.34
-DATA_POWER = 0.28
-EMBEDDING_WORTH = 0.3
-REPEAT_WORTH = 15.4
 INITIAL_DEVIATION = 0.08
 """As the quick start's, whose start needs it (docs/LOG.md 2026-11-23); untested on wider models."""
 WIDEST_DEVIATION = 576
@@ -115,47 +109,46 @@ class Rate:
         return known[-1][1]
 
 
-def predicted_bits(parameters: float, trained_bytes: float, unique_bytes: float) -> float:
-    """Bits per byte of a model after so many bytes, of which `unique_bytes` differ.
+def choose(
+    unique_bytes: int,
+    seconds: float,
+    rate: Rate,
+    *,
+    length: int,
+    bench: Bench = CPU_BENCH,
+    difficulty: float = 1.0,
+) -> Choice:
+    """The candidate with the lowest predicted bits per byte within `seconds` of training.
 
-    The law of arXiv:2203.15556 with its exponents, in bits per byte; its factors are set by one measured
-    point (1M parameters, 9 MB: 1.86) and an optimum of ten tokens a parameter under Muon. Repeated text
-    counts less and less: arXiv:2305.16264. Chosen; compare with what comes out.
+    `difficulty` of the text, see `law`; it moves the prediction, not the choice.
     """
-    passes = trained_bytes / unique_bytes
-    worth = trained_bytes
-    if passes > 1:
-        worth = unique_bytes * (1 + REPEAT_WORTH * (1 - math.exp(-(passes - 1) / REPEAT_WORTH)))
-    size = SIZE_BITS * (parameters / 1e6) ** -SIZE_POWER
-    return ENTROPY_BITS + size + DATA_BITS * (worth / 1e7) ** -DATA_POWER
-
-
-def choose(unique_bytes: int, seconds: float, rate: Rate, *, length: int, bench: Bench = CPU_BENCH) -> Choice:
-    """The candidate with the lowest predicted bits per byte within `seconds` of training."""
     if unique_bytes <= 0:
         raise ConfigError("the corpora hold no text", fix="look at what curation dropped")
     candidates = [
-        _candidate(model_of(shape, vocabulary, length), unique_bytes, seconds, rate, bench.least_batch)
+        _candidate(
+            model_of(shape, vocabulary, length), unique_bytes, seconds, rate, bench.least_batch, difficulty
+        )
         for shape in bench.shapes
         for vocabulary in BYTES_PER_TOKEN
     ]
     return min(candidates, key=lambda c: (c.bits_per_byte, c.model.parameters))
 
 
-def _candidate(model: ModelConfig, unique_bytes: int, seconds: float, rate: Rate, least_batch: int) -> Choice:
+def _candidate(
+    model: ModelConfig, unique_bytes: int, seconds: float, rate: Rate, least_batch: int, difficulty: float
+) -> Choice:
     vocabulary, length = model.vocab_size, model.max_position_embeddings
     flops = model.flops_per_token(length)
     batch = _batch_tokens(seconds * rate.flops(model.hidden_size) / flops, length, least_batch)
     tokens = max(1, int(seconds * rate.flops(model.hidden_size) / flops) // batch) * batch
-    embedding = vocabulary * model.hidden_size
-    worth = model.parameters - embedding + EMBEDDING_WORTH * embedding
+    worth = law.worth_parameters(model.parameters, vocabulary, model.hidden_size)
     trained_bytes = tokens * BYTES_PER_TOKEN[vocabulary]
     return Choice(
         model=model,
         tokens=tokens,
         batch_tokens=batch,
         seconds=tokens * flops / rate.flops(model.hidden_size),
-        bits_per_byte=predicted_bits(worth, trained_bytes, unique_bytes),
+        bits_per_byte=law.predicted_bits(worth, trained_bytes, unique_bytes, difficulty),
         passes=trained_bytes / unique_bytes,
     )
 

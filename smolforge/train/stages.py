@@ -357,10 +357,10 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
     The machine's training rate is measured, so two machines may choose differently; the choice is sealed.
 
     Writes  sizing.json {"vocabulary", "model", "phase_tokens", "batch_tokens", "length", "optim", "reasons",
-            "predicted", "flops_per_second"}
+            "predicted", "packed_bits_per_byte", "flops_per_second"}
     Facts   parameters, tokens, vocabulary, minutes, bits_per_byte (the last two predicted)
     """
-    from smolforge.train import sizing
+    from smolforge.train import law, sizing
 
     unique_bytes = sum(int(corpus.facts["bytes"]) for corpus in corpora.values())
     seconds = cfg.minutes * 60 * cfg.pretrain_share
@@ -368,7 +368,10 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
         job.threads, job.device, cfg.length, cfg.compute, job.log.say, compiled=job.compile
     )
     bench = sizing.bench_of(job.device)
-    choice = sizing.choose(unique_bytes, seconds, rate, length=cfg.length, bench=bench)
+    packed = _packed_bits(corpora)
+    choice = sizing.choose(
+        unique_bytes, seconds, rate, length=cfg.length, bench=bench, difficulty=law.difficulty(packed)
+    )
     plain = {
         "vocabulary": choice.model.vocab_size,
         "model": to_plain(choice.model),
@@ -378,6 +381,7 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
         "optim": to_plain(cfg.optim),
         "reasons": sizing.reasons(choice, unique_bytes, seconds, rate, bench),
         "predicted": {"bits_per_byte": round(choice.bits_per_byte, 3), "seconds": round(choice.seconds, 1)},
+        "packed_bits_per_byte": round(packed, 3),
         "flops_per_second": {str(width): round(flops) for width, flops in rate.flops_by_width.items()},
     }
     (job.out / "sizing.json").write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
@@ -390,6 +394,16 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
         "minutes": round(choice.seconds / 60, 2),
         "bits_per_byte": round(choice.bits_per_byte, 3),
     }
+
+
+def _packed_bits(corpora: Mapping[str, Corpus]) -> float:
+    """What xz needs for the corpora, each weighing as many bytes as it has."""
+    from smolforge.data.documents import read_rows
+    from smolforge.train import law
+
+    sizes = {name: int(corpus.facts["bytes"]) for name, corpus in corpora.items()}
+    bits = {name: law.packed_bits(row["text"] for row in read_rows(corpora[name].path)) for name in sizes}
+    return sum(bits[name] * size for name, size in sizes.items()) / max(1, sum(sizes.values()))
 
 
 def read_sizing(sizing: Sizing) -> dict[str, Any]:

@@ -39,8 +39,6 @@ class Keyboard:
             stderr=inside,
             cwd=HERE,
             start_new_session=True,
-            # Tests that run in the background inherit an ignored Ctrl-C; a person at a keyboard does not.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(inside)
         self.seen = ""

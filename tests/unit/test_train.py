@@ -7,6 +7,8 @@ import json
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_model
 from smolforge.stage import Job
+from smolforge.train import law
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig, ScheduleConfig
 from smolforge.train.loop import LossSum, TrainState, accumulate, fit, next_token_loss
@@ -469,10 +472,29 @@ class TestSizing:
         assert self.slow.flops(1000) == 60e9
         assert 20e9 < self.slow.flops(200) < 60e9
 
+    def test_text_that_packs_worse_is_expected_to_be_harder(self):
+        draw = np.random.default_rng(0)
+        easy = ["the cat sat on the mat. " * 400] * 5
+        hard = ["".join(map(chr, draw.integers(97, 123, 8000))) for _ in range(5)]
+        easy_bits, hard_bits = law.packed_bits(easy), law.packed_bits(hard)
+        assert 0 < easy_bits < 0.5 < 4.5 < hard_bits < 5.2  # 26 letters at random are 4.7 bits
+        assert law.packed_bits([]) == 0 and law.difficulty(0) == 1
+        bits = [
+            law.predicted_bits(1e6, 1e7, 1e7, law.difficulty(packed)) for packed in (easy_bits, hard_bits)
+        ]
+        assert bits[0] < bits[1]
+
+    def test_repeated_text_is_worth_less_than_fresh(self):
+        assert law.worth_bytes(4e6, 4e6) == 4e6
+        assert 2.8e6 < law.worth_bytes(3e6, 1e6) < 3e6
+        assert law.worth_bytes(1e9, 1e6) < 17e6
+
     def test_stage_measures_and_explains(self, data, tmp_path):
         for part in ("out", "work"):
             (tmp_path / "size" / part).mkdir(parents=True)
         job = Job(out=tmp_path / "size" / "out", work=tmp_path / "size" / "work", log=Log(), threads=1)
+        rows = [{"id": str(n), "text": f"{n} bottles of beer on the wall, " * 50} for n in range(40)]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "documents-00000.parquet")
         corpus = Corpus(tmp_path, "k", "d", {"bytes": 3_000_000})
         config = SizeConfig(minutes=2, phases={"one": 0.5, "two": 0.5}, length=64)
         facts = size_run(config, job, corpora={"a": corpus})
@@ -481,5 +503,6 @@ class TestSizing:
         assert plain["model"]["vocab_size"] == plain["vocabulary"]
         assert len(plain["reasons"]) >= 4
         assert "3.0 MB" in plain["reasons"][0]
+        assert 0 < plain["packed_bits_per_byte"] < 1
         with pytest.raises(ConfigError):
             SizeConfig(minutes=2, phases={"one": 0.5, "two": 0.6})
