@@ -47,6 +47,7 @@ from smolforge.config import to_plain
 from smolforge.model.config import ModelConfig
 
 LENGTH = 256
+KINDS = ("smolforge", "eager", "trainer", "nanochat", "litgpt")
 DEFAULTS = ("eager-fp32", "nanochat-fp32", "litgpt-bf16")
 """What a peer does when it is told nothing; these run in either type."""
 SLOWER = 0.8
@@ -94,8 +95,9 @@ MOST_STEPS = 50
 def taking_part(contestants: Contestants, peak: dict[str, float]) -> tuple[list[str], list[str]]:
     """Who runs, and who is left out for running in the slower number type."""
     slow = {name for name, rate in peak.items() if rate < SLOWER * max(peak.values())}
-    left_out = [n for n in contestants.names() if n.partition("-")[2] in slow and n not in DEFAULTS]
-    return [n for n in contestants.names() if n not in left_out], left_out
+    known = [n for n in contestants.names() if n.partition("-")[0] in KINDS and n != "smolforge-packed"]
+    left_out = [n for n in known if n.partition("-")[2] in slow and n not in DEFAULTS]
+    return [n for n in known if n not in left_out], left_out
 
 
 def compare(
