@@ -37,6 +37,8 @@ def add_up(cfg: Numbers, job, *, raw: RawDocs, parts: dict[str, RawDocs]):
     if job.ranks > 1:
         distributed.init_process_group("gloo")
     job.log.event("adding", pid=os.getpid(), ranks=job.ranks, resumed=(job.work / "begun").exists())
+    if job.ranks > 1:
+        distributed.barrier()  # nobody gets into trouble before all have said how they began
     numbers = [int(n) for n in (raw.path / "numbers.txt").read_text().split()]
     total = torch.tensor(sum(numbers[job.rank :: job.ranks]))
     _get_into_trouble(cfg, job)

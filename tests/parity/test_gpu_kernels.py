@@ -108,6 +108,9 @@ def test_cross_entropy_in_bf16_with_fp32_masters():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    " " in torch.__file__, reason="inductor does not quote its paths: PyTorch lies under a space"
+)
 def test_the_compiled_cross_entropy_is_one_graph_for_any_number_of_rows(monkeypatch):
     monkeypatch.setattr(gpu, "LOGIT_BYTES", 1)
     weight = torch.randn(300, 8, requires_grad=True)
