@@ -89,7 +89,7 @@ class Config:
     prefer: JoinConfig = JoinConfig(most=500)
     tokenizer: TokenizerConfig = TokenizerConfig()
     phases: dict[str, float]
-    optim: OptimConfig = OptimConfig(lr=0.006, embedding_lr=0.004)
+    optim: OptimConfig = OptimConfig()
     pretrain_share: float = 0.5
     mixing: ChooseMixtureConfig
     evaluation: EvaluateConfig = EvaluateConfig()

@@ -180,7 +180,7 @@ def recipe(store: Store, cfg: Config) -> None:
 def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: Any) -> Config:
     """One scale: everything grows with the tokens of pre-training and the conversations."""
     vocabulary = 2048
-    rates = OptimConfig(lr=0.006, embedding_lr=0.004)
+    rates = OptimConfig()
     gentle = OptimConfig(
         kind="adamw", lr=1e-4, embedding_lr=1e-4, norm_lr=1e-4, weight_decay=0.0, skip_deviations=0.0
     )

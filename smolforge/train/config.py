@@ -17,7 +17,7 @@ class OptimConfig:
 
     kind            muon   orthogonalised momentum for matrices, AdamW for embeddings and norms
                     adamw  AdamW for all
-    lr              rate of the matrices (muon: about 0.02; adamw: about 0.003)
+    lr              rate of the matrices (muon: 0.006 to 0.01; adamw: about 0.003)
     embedding_lr    rate of the embedding table, AdamW in both kinds
     norm_lr         rate of norm weights, AdamW in both kinds
     weight_decay    decoupled, on matrices only
@@ -25,12 +25,12 @@ class OptimConfig:
     z_loss          weight of log(sum exp logits)^2, which keeps logits from drifting (arXiv:2204.02311)
     skip_deviations a step whose loss or gradient lies this many deviations above the last ones is skipped; 0: never
 
-    Source of the rates: measured with 1M parameters in the notes behind docs/LOG.md; tune per size.
+    Source of the rates: measured at 1.4M parameters by `benchmarks/train_table.py`, docs/LOG.md 2026-11-24.
     """
 
     kind: Literal["muon", "adamw"] = "muon"
-    lr: float = 0.02
-    embedding_lr: float = 0.005
+    lr: float = 0.006
+    embedding_lr: float = 0.004
     norm_lr: float = 0.005
     momentum: float = 0.95
     beta1: float = 0.9

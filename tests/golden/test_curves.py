@@ -70,7 +70,7 @@ def train(
 def pretrain(folder: Path, kind: str) -> Curve:
     domains = {"a": write_domain(folder / "a", 3), "b": write_domain(folder / "b", 5)}
     batches = MixtureBatches(domains, Mixture(weights={"a": 0.7, "b": 0.3}), length=64, rows=4, seed=7)
-    optim = OptimConfig(kind=kind, lr=0.02 if kind == "muon" else 0.004, z_loss=1e-4)  # type: ignore[arg-type]
+    optim = OptimConfig(kind=kind, lr=0.02 if kind == "muon" else 0.004, embedding_lr=0.005, z_loss=1e-4)  # type: ignore[arg-type]
     schedule = ScheduleConfig(warmup_share=0.1, decay_share=0.4)
     return train(fresh_model(kind == "muon"), optim, batches, next_token_loss(optim.z_loss), schedule, 40)
 
