@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-SPINS = 1000
-"""Rounds a thread spins for the others before it sleeps. Source: measured, docs/LOG.md 2026-11-23."""
+GENTLE = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
+"""A thread spins some microseconds for the others, then sleeps. Source: measured, docs/LOG.md 2026-11-23."""
 
 
 def wait_gently() -> None:
@@ -14,5 +14,4 @@ def wait_gently() -> None:
     A thread that spins keeps the one it waits for from running. What the user has set is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ["OMP_WAIT_POLICY"] = "passive"
-        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+        os.environ.update({**GENTLE, **os.environ})

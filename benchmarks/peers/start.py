@@ -15,9 +15,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from smolforge.threads import GENTLE
 
 HERE = Path(__file__).parent
 SCRIPTS = {
@@ -113,23 +116,25 @@ class Contestants:
         with tempfile.TemporaryDirectory() as folder:
             task_file, answer_file = Path(folder) / "task.json", Path(folder) / "answer.json"
             task_file.write_text(json.dumps(task), encoding="utf-8")
+            # ours waits as the command lets it; the peers as they do by themselves
+            waiting = GENTLE if kind == "smolforge" else {}
             said = self._in_process(
-                [str(python), str(HERE / SCRIPTS[kind]), str(task_file), str(answer_file)]
+                [str(python), str(HERE / SCRIPTS[kind]), str(task_file), str(answer_file)], waiting
             )
             if not answer_file.is_file():
                 return Failure(said.strip()[-SAID_CHARACTERS:] or "it said nothing")
             return dict(json.loads(answer_file.read_text(encoding="utf-8")))
 
-    def _in_process(self, command: list[str]) -> str:
+    def _in_process(self, command: list[str], waiting: Mapping[str, str]) -> str:
         """Run to the end or to the limit, with all that it started; gives what it said on the way."""
-        environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads), "TOKENIZERS_PARALLELISM": "false"}
+        settings = {"OMP_NUM_THREADS": str(self.threads), "TOKENIZERS_PARALLELISM": "false", **waiting}
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=environment,
+            env={**os.environ, **settings},
             start_new_session=True,
         )
         try:
