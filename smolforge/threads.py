@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-GENTLE = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
-"""A thread spins some microseconds for the others, then sleeps. Source: measured, docs/LOG.md 2026-11-23."""
+GENTLE = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
+"""A thread spins some tens of microseconds for the others, then sleeps. Source: measured, docs/LOG.md 2026-11-24."""
 
 
 def wait_gently() -> None:
