@@ -14,4 +14,5 @@ def wait_gently() -> None:
     A thread that spins keeps the one it waits for from running. What the user has set is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.update({**GENTLE, **os.environ})
+        for name, value in GENTLE.items():
+            os.environ.setdefault(name, value)

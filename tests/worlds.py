@@ -1,13 +1,14 @@
 """Tiny inputs by arithmetic alone, so that no random generator's version matters; shared by many tests.
 
 write_domain(folder, step)   token shards of documents that count upwards by `step`
+packed_rows(draw, …)         where packed documents begin, and the weights of their positions, at random
 saying(folder)               an untrained model, a tokenizer, conversations and pairs: "Say cat" → "cat"
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,21 @@ from smolforge.text import tokenizer
 
 WORDS = ["cat", "dog", "sun", "sea", "hat", "tree", "milk", "bird"]
 VOCABULARY = 96
+
+
+def packed_rows(
+    draw: np.random.Generator, rows: int, length: int, lengths: Sequence[int], *, padding: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and weights of rows of documents of these `lengths`, each with less than `padding` at its end."""
+    starts_BT = np.tile(np.arange(length, dtype=np.int32), (rows, 1))
+    weights_BT = np.zeros((rows, length), np.float32)
+    for row in range(rows):
+        place, used = 0, length - int(draw.integers(0, padding))
+        while place < used:
+            end = min(used, place + int(draw.choice(lengths)))
+            starts_BT[row, place:end], weights_BT[row, place:end] = place, 1.0
+            place = end
+    return starts_BT, weights_BT
 
 
 def write_domain(folder: Path, step: int, documents: int = 150) -> Documents:

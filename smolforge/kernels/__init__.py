@@ -5,8 +5,8 @@
                           linear_cross_entropy ← … ← linear(down) ← swiglu ← linear(gate, up)
 
 Where a C compiler serves, CPU tensors in fp32, bf16 and (where the processor multiplies it) fp16 go through C
-kernels compiled once for this very machine; everything else (CUDA, float64, no compiler, `SMOL_KERNELS=torch`) takes the same operation in
-plain PyTorch. `describe()` says which, for the record.
+kernels compiled once for this very machine; CUDA has its own path (`gpu`); everything else (float64, no
+compiler, `SMOL_KERNELS=torch`) takes the same operation in plain PyTorch. `describe()` says which, for the record.
 
 Parameters are fp32 masters; the type of the activations decides the type of the products, so a model is
 bf16 from the moment `embedding(..., dtype=torch.bfloat16)` made it so. Weight gradients are fp32.

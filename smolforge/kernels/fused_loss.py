@@ -15,17 +15,10 @@ from torch.autograd.function import once_differentiable
 from smolforge.errors import InputError
 from smolforge.kernels import products
 from smolforge.kernels.fused import address, run_kernel
+from smolforge.kernels.reference import row_parts
 
 LOGIT_BYTES = 8 << 20
 """Logits alive at a time: inside the second-level or last-level cache of the CPUs we met; chosen, untested."""
-
-
-def _chunks(rows: int, vocab: int, dtype: torch.dtype) -> list[slice]:
-    """Even parts of the rows whose logits stay within LOGIT_BYTES."""
-    most = max(128, LOGIT_BYTES // (vocab * dtype.itemsize))
-    parts = max(1, -(-rows // most))
-    step = -(-rows // parts) if rows else 1
-    return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
 
 
 class _CrossEntropy(Function):
@@ -41,16 +34,13 @@ class _CrossEntropy(Function):
         z_loss: float,
         gradient: bool,
     ) -> Tensor:
-        ready, vocab, threads = (
-            products.pack([weight], hidden.dtype),
-            weight.shape[0],
-            torch.get_num_threads(),
-        )
+        ready = products.pack([weight], hidden.dtype)
+        vocab, threads = weight.shape[0], torch.get_num_threads()
         dhidden = torch.empty_like(hidden) if gradient else None
         dweight = torch.zeros(weight.shape) if gradient else None
         scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
         lse, picked = torch.empty(rows), torch.empty(rows)
-        for part in _chunks(rows, vocab, hidden.dtype):
+        for part in row_parts(rows, vocab * hidden.itemsize, LOGIT_BYTES):
             logits = products.times(hidden[part], ready)
             wrong = run_kernel(
                 "cross_entropy", hidden.dtype, address(logits), address(targets[part]), address(weights[part]), z_loss,
@@ -104,14 +94,11 @@ class _Logprobs(Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        ready, vocab, threads = (
-            products.pack([weight], hidden.dtype),
-            weight.shape[0],
-            torch.get_num_threads(),
-        )
+        ready = products.pack([weight], hidden.dtype)
+        vocab, threads = weight.shape[0], torch.get_num_threads()
         scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
         lse, picked = torch.empty(rows), torch.empty(rows)
-        for part in _chunks(rows, vocab, hidden.dtype):
+        for part in row_parts(rows, vocab * hidden.itemsize, LOGIT_BYTES):
             logits = products.times(hidden[part], ready)
             wrong = run_kernel(
                 "cross_entropy", hidden.dtype, address(logits), address(targets[part]), None, 0.0, logits.shape[0], vocab,
@@ -130,7 +117,7 @@ class _Logprobs(Function):
         ready, vocab = products.Packed(across, along, *ctx.shape), ctx.shape[0]
         dlogprobs = dlogprobs.float().contiguous()
         dhidden, dweight = torch.empty_like(hidden), torch.zeros(ctx.shape)
-        for part in _chunks(hidden.shape[0], vocab, hidden.dtype):
+        for part in row_parts(hidden.shape[0], vocab * hidden.itemsize, LOGIT_BYTES):
             logits = products.times(hidden[part], ready)
             run_kernel(
                 "logprob_backward", hidden.dtype, address(logits), address(targets[part]), address(lse[part]),

@@ -79,13 +79,6 @@ def _compiled_slopes() -> Callable[..., tuple[Tensor, Tensor]]:
     return torch.compile(_slopes, fullgraph=True, dynamic=False)
 
 
-def _chunks(rows: int, vocab: int, dtype: torch.dtype) -> list[slice]:
-    """Even parts of the rows whose logits stay within LOGIT_BYTES."""
-    parts = max(1, -(-rows // max(128, LOGIT_BYTES // (vocab * dtype.itemsize))))
-    step = max(1, -(-rows // parts))
-    return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
-
-
 class _CrossEntropy(Function):
     """Both gradients are made on the way forward, while the logits are there: no product is made twice."""
 
@@ -102,7 +95,7 @@ class _CrossEntropy(Function):
         slopes_of = _compiled_slopes() if compiled else _slopes
         ready, dhidden, dweight = weight.to(hidden.dtype), torch.empty_like(hidden), torch.zeros_like(weight)
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        for part in _chunks(hidden.shape[0], weight.shape[0], hidden.dtype):
+        for part in reference.row_parts(hidden.shape[0], weight.shape[0] * hidden.itemsize, LOGIT_BYTES):
             logits = torch.mm(hidden[part], ready.T)
             given = (logits, targets[part], weights[part])
             for tensor in given if compiled else ():

@@ -56,7 +56,7 @@ def times(x_ND: Tensor, weight: Packed) -> Tensor:
 def times_back(dy_NM: Tensor, weight: Packed, out: Tensor | None = None) -> Tensor:
     """dy @ W"""
     if dy_NM.dtype != torch.float16:
-        return torch.mm(dy_NM, weight.along, out=out) if out is not None else torch.mm(dy_NM, weight.along)
+        return torch.mm(dy_NM, weight.along, out=out)
     return _product(dy_NM, weight.along, weight.width, out)
 
 

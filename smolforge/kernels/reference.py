@@ -20,6 +20,13 @@ CHUNK_TOKENS = 1024
 """Rows of logits alive at a time; chosen so that 1024 x 49152 in bf16 stays near 100 MB."""
 
 
+def row_parts(rows: int, row_bytes: int, most_bytes: int) -> list[slice]:
+    """Even parts of the rows, each of `most_bytes` at most, but of 128 rows at least."""
+    parts = max(1, -(-rows // max(128, most_bytes // row_bytes)))
+    step = max(1, -(-rows // parts))
+    return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
+
+
 def rms_norm(x_ND: Tensor, weight_D: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm, computed in fp32 (float64 stays)."""
     wide = x_ND if x_ND.dtype == torch.float64 else x_ND.float()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -109,16 +109,7 @@ def brought_together(state: TrainState) -> TrainState | None:
     model.load_state_dict(weights, strict=True, assign=True)
     alone = Optimizer(optimizer.config, dict(model.named_parameters()), optimizer.updates)
     alone.first, alone.second = first, second
-    return TrainState(
-        model=model,
-        optimizer=alone,
-        step=state.step,
-        tokens=state.tokens,
-        saved_step=state.saved_step,
-        skipped=state.skipped,
-        recent=state.recent,
-        skipped_in_a_row=state.skipped_in_a_row,
-    )
+    return replace(state, model=model, optimizer=alone, spread=None)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import torch
 import varlen_on_cpu  # noqa: F401  # registers the operators
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
+from worlds import packed_rows
 
 from smolforge.kernels import gpu, reference
 from smolforge.model.config import ModelConfig
@@ -20,25 +21,14 @@ def seeded():
     torch.manual_seed(7)
 
 
-def packed_rows(rows: int, length: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and weights of rows of documents of all lengths, one-token ones too, with padding at the end."""
-    draw = np.random.default_rng(seed)
-    starts, weights = (
-        np.tile(np.arange(length, dtype=np.int32), (rows, 1)),
-        np.zeros((rows, length), np.float32),
-    )
-    for row in range(rows):
-        place, used = 0, length - int(draw.integers(0, 6))
-        while place < used:
-            end = min(used, place + int(draw.choice([1, 1, 2, 5, 11])))
-            starts[row, place:end], weights[row, place:end] = place, 1.0
-            place = end
-    return starts, weights
+def mixed_rows(rows: int, length: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of documents of all lengths, one-token ones too, with padding at the end."""
+    return packed_rows(np.random.default_rng(seed), rows, length, [1, 1, 2, 5, 11], padding=6)
 
 
 @pytest.mark.parametrize("heads,kv_heads,width", [(4, 4, 8), (6, 2, 8), (3, 1, 16)])
 def test_packed_attention_equals_the_mask(heads, kv_heads, width):
-    starts_BT, weights_BT = packed_rows(3, 24, heads)
+    starts_BT, weights_BT = mixed_rows(3, 24, heads)
     bounds_C = torch.from_numpy(document_bounds(starts_BT, weights_BT))
     cos, sin = (table.double() for table in reference.rotary_tables(32, width, 10_000.0))
     qkv = torch.randn(3, 24, (heads + 2 * kv_heads) * width, dtype=torch.float64, requires_grad=True)
@@ -65,7 +55,7 @@ def test_only_what_flash_attention_takes_is_given_to_it():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bounds_hold_every_document_once(seed):
-    starts_BT, weights_BT = packed_rows(4, 40, seed)
+    starts_BT, weights_BT = mixed_rows(4, 40, seed)
     bounds = document_bounds(starts_BT, weights_BT)
     assert bounds[0] == 0 and bounds[-1] == starts_BT.size and (np.diff(bounds) > 0).all()
     flat_starts = (starts_BT + np.arange(4)[:, None] * 40).ravel()
@@ -174,7 +164,7 @@ def test_compiled_layers_are_two_whole_graphs_for_any_number_of_documents():
     compiled.compile_layers(counter)
     tokens_BT, slopes_BTD = torch.randint(0, 50, (2, 24)), torch.randn(2, 24, 32)
     for seed in range(4):
-        starts_BT, weights_BT = packed_rows(2, 24, seed)
+        starts_BT, weights_BT = mixed_rows(2, 24, seed)
         documents = torch.from_numpy(starts_BT), torch.from_numpy(document_bounds(starts_BT, weights_BT))
         counted = torch.from_numpy(weights_BT)[:, :, None]
         found = []

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from worlds import packed_rows
 
 from smolforge import kernels
 from smolforge.data.batches import Batch
@@ -32,16 +33,7 @@ CARD = torch.device("cuda")
 
 def rows_of_documents(rows: int, length: int, vocab: int, seed: int) -> Batch:
     draw = np.random.default_rng(seed)
-    starts, weights = (
-        np.tile(np.arange(length, dtype=np.int32), (rows, 1)),
-        np.zeros((rows, length), np.float32),
-    )
-    for row in range(rows):
-        place, used = 0, length - int(draw.integers(0, 9))
-        while place < used:
-            end = min(used, place + int(draw.choice([1, 3, 30, 100])))
-            starts[row, place:end], weights[row, place:end] = place, 1.0
-            place = end
+    starts, weights = packed_rows(draw, rows, length, [1, 3, 30, 100], padding=9)
     begins, steps = draw.integers(1, vocab, (rows, 1)), draw.integers(1, 5, (rows, 1))
     tokens = (begins + steps * np.arange(length + 1)) % vocab  # counting: something to learn
     return Batch(tokens[:, :-1], tokens[:, 1:], weights, starts)
