@@ -18,7 +18,9 @@ tokens. The last line is JSON:
     ratio_nanochat   the same over nanochat as it runs on a CPU (fp32)
     ratio_litgpt     the same over litgpt as it runs by default (bf16-mixed)
     ratio_eager      the same over plain PyTorch in fp32
-    peak_share       our FLOP/s over the best matrix-product rate of either type in the same rounds, lowest from 3M up
+    peak_share       our FLOP/s over the best rate of matrix products in the same rounds, PyTorch's in fp32 and bf16 and our
+                     own in fp16, lowest from 3M up
+    torch_peak_share the same over the best of PyTorch's rates: what a program without products of its own could reach
 
 Needs `pip install -e '.[bench]'` for the Trainer; for nanochat a checkout of its repository; for litgpt an environment of
 its own with the same torch, because it pins other versions:
@@ -50,6 +52,7 @@ LENGTH = 256
 KINDS = ("smolforge", "eager", "trainer", "nanochat", "litgpt")
 DEFAULTS = ("eager-fp32", "nanochat-fp32", "litgpt-bf16")
 """What a peer does when it is told nothing; these run in either type."""
+PEER_TYPES = ("fp32", "bf16")
 SLOWER = 0.8
 """A type whose products reach less than this share of the other's rate is the slower one."""
 
@@ -94,7 +97,8 @@ MOST_STEPS = 50
 
 def taking_part(contestants: Contestants, peak: dict[str, float]) -> tuple[list[str], list[str]]:
     """Who runs, and who is left out for running in the slower number type."""
-    slow = {name for name, rate in peak.items() if rate < SLOWER * max(peak.values())}
+    rates = {name: peak[name] for name in PEER_TYPES}
+    slow = {name for name, rate in rates.items() if rate < SLOWER * max(rates.values())}
     known = [n for n in contestants.names() if n.partition("-")[0] in KINDS and n != "smolforge-packed"]
     left_out = [n for n in known if n.partition("-")[2] in slow and n not in DEFAULTS]
     return [n for n in known if n not in left_out], left_out
@@ -181,6 +185,7 @@ def judged(size: Size, best: dict[str, dict[str, Any]], peak: dict[str, float]) 
         "ratio_litgpt": ratios.get("litgpt-bf16"),
         "ratio_eager": ratios.get("eager-fp32"),
         "peak_share": round(achieved / max(peak.values()), 3) if achieved else None,
+        "torch_peak_share": round(achieved / max(peak[name] for name in PEER_TYPES), 3) if achieved else None,
     }
 
 
@@ -217,7 +222,7 @@ def summary(results: dict[str, dict[str, Any]], contestants: Contestants) -> dic
     return {
         "benchmark": "train_cpu",
         **{name: lowest(results, name) for name in ratios},
-        "peak_share": lowest(results, "peak_share", 3_000_000),
+        **{name: lowest(results, name, 3_000_000) for name in ("peak_share", "torch_peak_share")},
         "missing": contestants.missing,
         "failed": sorted({name for r in results.values() for name in r["failed"]}),
         "threads": contestants.threads,

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import smolforge
-from smolforge.errors import ConfigError, SmolError
+from smolforge.errors import ConfigError, SmolError, out_of_memory
 from smolforge.threads import wait_gently
 
 
@@ -25,8 +25,11 @@ class Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SmolError as error:
-            click.echo(f"\nsmol: {error}", err=True)
+        except (SmolError, MemoryError, RuntimeError) as error:
+            told = error if isinstance(error, SmolError) else out_of_memory(error)
+            if told is None:
+                raise
+            click.echo(f"\nsmol: {told}", err=True)
             sys.exit(1)
         except BrokenPipeError:
             os._exit(0)  # the reader of our output is gone; nothing is left to say

@@ -50,3 +50,17 @@ class StoreError(SmolError):
 
 class MissingExtra(SmolError):
     """An optional package or program is needed for what was asked."""
+
+
+def out_of_memory(error: BaseException) -> StageError | None:
+    """What to tell the user where the error means that memory is full; PyTorch says so on the CPU in its message alone."""
+    text = str(error)
+    signs = ("out of memory", "DefaultCPUAllocator", "allocate memory")
+    if not isinstance(error, MemoryError) and not any(sign in text for sign in signs):
+        return None
+    return StageError(
+        "memory is full",
+        where=(text.strip().splitlines() or [type(error).__name__])[0][:200],
+        fix="end other programs, or take a smaller model; where a model trains: fewer --micro-tokens, or --recompute;"
+        " neither changes what is learned",
+    )

@@ -1,24 +1,36 @@
 /* Causal attention within documents, forward and backward, with the rotary turn built in.
  *
- * Products run over units of 32 bits along the contracted dimension: one float, or a pair of bf16
- * (what the dot-product instructions take); f16 is widened to floats as it is read. The left factor is read unit by unit and broadcast, so its
- * strides are free; the right factor is packed as unit rows of PANEL columns. Blocks of QUERIES rows see
- * their whole key range at once, so softmax is exact and needs no rescaling. One thread does one
- * (sequence, key/value head) with all its query heads, and nothing is shared: no atomics, one order.
+ * Products run over words of 32 bits along the contracted dimension: one float, a pair of bf16 (what the
+ * dot-product instructions take), or one f16 twice. The left factor is read word by word and broadcast, so its
+ * strides are free; the right factor is packed as rows of PANEL columns. Sums of f16 products stay in half precision
+ * over CHUNK of them at most, as in products.c. Blocks of QUERIES rows see their whole key range at once, so softmax
+ * is exact and needs no rescaling. One thread does one (sequence, key/value head) with all its query heads, and
+ * nothing is shared: no atomics, one order.
  *
  * T time, E head width (even), H query heads, K key/value heads.
  */
 #include "lanes.h"
 #if KIND_RUNS
 
+/* `unit` is an element of a right factor. */
 #if KIND == BF16
-enum { UNIT = 2 };
-typedef el inner; /* what the scratch holds */
+enum { UNIT = 2, ABREAST = 1, CHUNK = 1 << 30 };
+typedef uint32_t unit;
+#elif KIND == F16
+enum { UNIT = 1, ABREAST = 2, CHUNK = 128 };
+typedef half unit;
 #else
-enum { UNIT = 1 };
-typedef float inner;
+enum { UNIT = 1, ABREAST = 1, CHUNK = 1 << 30 };
+typedef uint32_t unit;
 #endif
 enum { QUERIES = 32, PANEL = 2 * LANES, ROWS = LANES == 16 ? 8 : 4 };
+
+/* Slopes of scores are small: halves keep them times this, and the gradients are divided by it at the end. */
+#if KIND == F16
+#define LIFT(scale) 16.0f
+#else
+#define LIFT(scale) (scale)
+#endif
 
 typedef struct {
     long batch, length, heads, kv_heads, width;
@@ -36,32 +48,38 @@ typedef struct {
 
 typedef struct {
     long keys, wide, deep; /* T, E, E rounded up: to PANEL, PANEL and UNIT */
-    uint32_t *k_turned, *v_turned, *k_rows, *v_rows;
-    uint32_t *q_rows, *dout_rows, *p_rows, *p_pairs, *d_pairs;
-    inner *q, *dout;
+    unit *k_turned, *v_turned, *k_rows, *v_rows, *q_rows, *dout_rows;
+    uint32_t *q_words, *dout_words, *p_rows, *p_pairs, *d_pairs;
+    el *q, *dout;
     float *scores, *dscores, *small, *dk, *dv;
 } Room;
 
 INLINE long round_up(long x, long step) { return (x + step - 1) / step * step; }
 
-INLINE void store_inner(inner *p, vf x, long left) {
-#if KIND == BF16
-    store(p, x, left);
-#else
-    store_float(p, x, left);
-#endif
-}
-
-INLINE void copy_inner(const el *from, inner *to, long count) {
+/* LANES elements of a left factor's row, from element `at` on. */
+INLINE void store_left(uint32_t *row, long at, vf x) {
 #if KIND == F16
-    EACH(i, count, store_float(to + i, load(from + i, left), left);)
+    vu words = __builtin_convertvector((vh)narrow_half(x), vu);
+    *(vu_loose *)(row + at) = words | words << 16;
 #else
-    memcpy(to, from, count * sizeof(el));
+    store((el *)row + at, x, LANES);
 #endif
 }
 
+/* Rows of elements as the words of a left factor: f16 is written out twice into `room`, the others are it already. */
+INLINE uint32_t *as_left(const el *rows, long count, uint32_t *room) {
+#if KIND == F16
+    twice(rows, room, count);
+    return room;
+#else
+    (void)count, (void)room;
+    return (uint32_t *)rows;
+#endif
+}
+
+#if KIND != F16
 INLINE vf times(vf sum, uint32_t left, vu right) {
-#if KIND != BF16
+#if KIND == F32
     float x;
     memcpy(&x, &left, 4);
     return sum + x * (vf)right;
@@ -78,69 +96,102 @@ INLINE vf times(vf sum, uint32_t left, vu right) {
 }
 
 /* to[rows][PANEL] (+)= left . right over `depth` units. */
-INLINE void tile(const int rows, const int vectors, const uint32_t *left, long row_step, long depth_step,
-                 const uint32_t *right, long right_step, long depth, float *to, long to_step, int add) {
+INLINE void tile(const int rows, const int panels, const uint32_t *left, long row_step, long depth_step,
+                 const unit *right, long right_step, long panel_step, long depth, float *to, long to_step, int add) {
     vf sums[ROWS][2];
+    (void)panels, (void)panel_step;
     for (int r = 0; r < rows; r++)
-        for (int j = 0; j < vectors; j++) {
+        for (int j = 0; j < 2; j++) {
             sums[r][j] = splat(0);
             if (add) sums[r][j] = *(vf_loose *)(to + r * to_step + j * LANES);
         }
     for (long d = 0; d < depth; d++) {
         vu b[2];
-        for (int j = 0; j < vectors; j++) b[j] = *(const vu_loose *)(right + d * right_step + j * LANES);
+        for (int j = 0; j < 2; j++) b[j] = *(const vu_loose *)(right + d * right_step + j * LANES);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             uint32_t a = left[r * row_step + d * depth_step];
 #pragma GCC unroll 2
-            for (int j = 0; j < vectors; j++) sums[r][j] = times(sums[r][j], a, b[j]);
+            for (int j = 0; j < 2; j++) sums[r][j] = times(sums[r][j], a, b[j]);
         }
     }
     for (int r = 0; r < rows; r++)
-        for (int j = 0; j < vectors; j++) *(vf_loose *)(to + r * to_step + j * LANES) = sums[r][j];
+        for (int j = 0; j < 2; j++) *(vf_loose *)(to + r * to_step + j * LANES) = sums[r][j];
+}
+#else
+/* to[rows][panels * PANEL] (+)= left . right over depth <= CHUNK. */
+INLINE void tile(const int rows, const int panels, const uint32_t *left, long row_step, long depth_step,
+                 const unit *right, long right_step, long panel_step, long depth, float *to, long to_step, int add) {
+    vw sums[ROWS][ABREAST] = {0};
+    for (long d = 0; d < depth; d++) {
+        vw b[ABREAST];
+        for (int j = 0; j < panels; j++) b[j] = *(const vw_loose *)(right + d * right_step + j * panel_step);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vw a = (vw)(left[r * row_step + d * depth_step] - (vu){0});
+#pragma GCC unroll 2
+            for (int j = 0; j < panels; j++) sums[r][j] += a * b[j];
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < panels; j++) put_floats(to + r * to_step + j * PANEL, sums[r][j], add);
+}
+#endif
+
+/* One column of tiles, `panels` panels wide. */
+INLINE void column(const int panels, long rows, long depth, const uint32_t *left, long row_step, long depth_step,
+                   const unit *right, long right_step, long panel_step, float *to, long to_step, int add) {
+    for (long d = 0; d < depth; d += CHUNK) {
+        long deep = depth - d < CHUNK ? depth - d : CHUNK, r = 0;
+        const uint32_t *words = left + d * depth_step;
+        const unit *panel = right + d * right_step;
+        for (; r + ROWS <= rows; r += ROWS)
+            tile(ROWS, panels, words + r * row_step, row_step, depth_step, panel, right_step, panel_step, deep,
+                 to + r * to_step, to_step, add || d);
+        for (; r < rows; r++)
+            tile(1, panels, words + r * row_step, row_step, depth_step, panel, right_step, panel_step, deep,
+                 to + r * to_step, to_step, add || d);
+    }
 }
 
 /* to[rows][columns] (+)= left . right; columns is a multiple of PANEL, right comes in panels. */
 static void product(long rows, long columns, long depth, const uint32_t *left, long row_step, long depth_step,
-                    const uint32_t *right, long right_step, long panel_step, float *to, long to_step, int add) {
-    for (long c = 0; c < columns; c += PANEL) {
-        const uint32_t *panel = right + c / PANEL * panel_step;
-        long r = 0;
-        for (; r + ROWS <= rows; r += ROWS)
-            tile(ROWS, 2, left + r * row_step, row_step, depth_step, panel, right_step, depth, to + r * to_step + c,
-                 to_step, add);
-        for (; r < rows; r++)
-            tile(1, 2, left + r * row_step, row_step, depth_step, panel, right_step, depth, to + r * to_step + c,
-                 to_step, add);
-    }
+                    const unit *right, long right_step, long panel_step, float *to, long to_step, int add) {
+    long c = 0;
+    for (; c + ABREAST * PANEL <= columns; c += ABREAST * PANEL)
+        column(ABREAST, rows, depth, left, row_step, depth_step, right + c / PANEL * panel_step, right_step,
+               panel_step, to + c, to_step, add);
+    for (; c < columns; c += PANEL)
+        column(1, rows, depth, left, row_step, depth_step, right + c / PANEL * panel_step, right_step, panel_step,
+               to + c, to_step, add);
 }
 
 /* One head's row, turned by its position (or back, sign -1); `left` tail lanes come out as zero. */
-INLINE void turn(const Attention *a, long b, long t, const el *from, inner *to) {
+INLINE void turn(const Attention *a, long b, long t, const el *from, el *to) {
     long half = a->width / 2;
     if (!a->cosines) {
-        copy_inner(from, to, a->width);
+        memcpy(to, from, a->width * sizeof(el));
         return;
     }
     long at = (a->positions ? a->positions[b * a->length + t] : t) * half;
     EACH(i, half, {
         vf x = load(from + i, left), y = load(from + half + i, left);
         vf c = load_float(a->cosines + at + i, left), s = load_float(a->sines + at + i, left);
-        store_inner(to + i, x * c - y * s, left);
-        store_inner(to + half + i, y * c + x * s, left);
+        store(to + i, x * c - y * s, left);
+        store(to + half + i, y * c + x * s, left);
     })
 }
 
-/* The gradient's way back through `turn`, from float. */
-INLINE void unturn(const Attention *a, long b, long t, const float *from, el *to) {
+/* The gradient's way back through `turn`, from float, times `factor`. */
+INLINE void unturn(const Attention *a, long b, long t, float factor, const float *from, el *to) {
     long half = a->width / 2;
     if (!a->cosines) {
-        EACH(i, a->width, store(to + i, load_float(from + i, left), left);)
+        EACH(i, a->width, store(to + i, load_float(from + i, left) * factor, left);)
         return;
     }
     long at = (a->positions ? a->positions[b * a->length + t] : t) * half;
     EACH(i, half, {
-        vf x = load_float(from + i, left), y = load_float(from + half + i, left);
+        vf x = load_float(from + i, left) * factor, y = load_float(from + half + i, left) * factor;
         vf c = load_float(a->cosines + at + i, left), s = load_float(a->sines + at + i, left);
         store(to + i, x * c + y * s, left);
         store(to + half + i, y * c - x * s, left);
@@ -148,33 +199,33 @@ INLINE void unturn(const Attention *a, long b, long t, const float *from, el *to
 }
 
 /* rows [count][wide] (zeros beyond) -> units over the width, panels of keys: [keys / PANEL][depth][PANEL]. */
-static void pack_turned(const inner *rows, long wide, long depth, long first, uint32_t *to) {
-    uint32_t *panel = to + first / PANEL * depth * PANEL;
+static void pack_turned(const el *rows, long wide, long depth, long first, unit *to) {
+    unit *panel = to + first / PANEL * depth * PANEL;
     for (long d = 0; d < depth; d++)
-        for (long j = 0; j < PANEL; j++) memcpy(panel + d * PANEL + j, rows + j * wide + d * UNIT, 4);
+        for (long j = 0; j < PANEL; j++) memcpy(panel + d * PANEL + j, rows + j * wide + d * UNIT, sizeof *to);
 }
 
 /* rows [count][wide] -> units over the rows: [count / UNIT][wide]. */
-static void pack_rows(const inner *rows, long count, long wide, uint32_t *to) {
+static void pack_rows(const el *rows, long count, long wide, unit *to) {
 #if KIND == BF16
     for (long t = 0; t < count; t += 2)
         for (long e = 0; e < wide; e++)
             to[t / 2 * wide + e] = rows[t * wide + e] | (uint32_t)rows[(t + 1) * wide + e] << 16;
 #else
-    memcpy(to, rows, count * wide * 4);
+    memcpy(to, rows, count * wide * sizeof *to);
 #endif
 }
 
 /* Packs keys and values of one (sequence, key/value head) PANEL rows at a time; what is NULL is not made. */
 static void pack_keys_values(const Attention *a, Room *r, long b, long kv) {
     for (long first = 0; first < r->keys; first += PANEL) {
-        inner k[PANEL * r->wide], v[PANEL * r->wide];
+        el k[PANEL * r->wide], v[PANEL * r->wide];
         memset(k, 0, sizeof k);
         memset(v, 0, sizeof v);
         for (long j = 0; j < PANEL && first + j < a->length; j++) {
             long t = first + j;
             turn(a, b, t, a->k + b * a->k_batch + t * a->k_row + kv * a->width, k + j * r->wide);
-            copy_inner(a->v + b * a->v_batch + t * a->v_row + kv * a->width, v + j * r->wide, a->width);
+            memcpy(v + j * r->wide, a->v + b * a->v_batch + t * a->v_row + kv * a->width, a->width * sizeof(el));
         }
         pack_turned(k, r->wide, r->deep, first, r->k_turned);
         if (r->v_turned) pack_turned(v, r->wide, r->deep, first, r->v_turned);
@@ -185,11 +236,12 @@ static void pack_keys_values(const Attention *a, Room *r, long b, long kv) {
 
 /* QUERIES rows of queries from t0 on, turned; zeros beyond the end. */
 static void load_queries(const Attention *a, Room *r, long b, long h, long t0) {
-    memset(r->q, 0, QUERIES * r->wide * sizeof(inner));
+    memset(r->q, 0, QUERIES * r->wide * sizeof(el));
     for (long j = 0; j < QUERIES && t0 + j < a->length; j++) {
         long t = t0 + j;
         turn(a, b, t, a->q + b * a->q_batch + t * a->q_row + h * a->width, r->q + j * r->wide);
     }
+    r->q_words = as_left(r->q, QUERIES * r->wide, r->q_words);
 }
 
 INLINE long start_of(const Attention *a, long b, long t) { return a->starts ? a->starts[b * a->length + t] : 0; }
@@ -214,11 +266,10 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
     key_range(a, b, t0, count, &low, &high);
     long span = high - low, p_step = r->keys / UNIT;
     load_queries(a, r, b, h, t0);
-    product(count, span, r->deep, (uint32_t *)r->q, r->wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
+    product(count, span, r->deep, r->q_words, r->wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
             r->deep * PANEL, r->scores, r->keys, 0);
     for (long j = 0; j < count; j++) {
         float *row = r->scores + j * r->keys;
-        inner *p = (inner *)(r->p_rows + j * p_step);
         mask(row, low, high, start_of(a, b, t0 + j), t0 + j);
         vf top = splat(-INFINITY), sum = {0};
         for (long s = 0; s < span; s += LANES) top = larger(*(vf_loose *)(row + s), top);
@@ -226,7 +277,7 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
         for (long s = 0; s < span; s += LANES) {
             vf power = exponential(*(vf_loose *)(row + s) * scale - most);
             sum += power;
-            store_inner(p + s, power, LANES);
+            store_left(r->p_rows + j * p_step, s, power);
         }
         sums[j] = add_lanes(sum);
         a->lse[(b * a->heads + h) * a->length + t0 + j] = most + logf(sums[j]);
@@ -240,16 +291,13 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
     }
 }
 
-/* Two rows of floats -> units over the two rows (bf16), or one row as it is (float). */
-INLINE void store_pair(uint32_t *to, vf first, vf second) {
 #if KIND == BF16
+/* Two rows of floats -> units over the two rows. */
+INLINE void store_pair(uint32_t *to, vf first, vf second) {
     vu low = __builtin_convertvector(narrow(first), vu), high = __builtin_convertvector(narrow(second), vu);
     *(vu_loose *)to = low | high << 16;
-#else
-    (void)second;
-    *(vu_loose *)to = (vu)first;
-#endif
 }
+#endif
 
 /* P and dS of the block, from the scores and dP: in place, rows and pairs. */
 static void score_gradients(const Attention *a, Room *r, long b, long h, long t0, long count, long low, long high,
@@ -267,11 +315,14 @@ static void score_gradients(const Attention *a, Room *r, long b, long h, long t0
         mask(p, low, high, start_of(a, b, t0 + j), t0 + j);
         for (long s = 0; s < span; s += LANES) {
             vf power = exponential(*(vf_loose *)(p + s) * scale - lse);
-            vf slope = power * (*(vf_loose *)(d + s) - delta) * scale;
+            vf slope = power * (*(vf_loose *)(d + s) - delta) * LIFT(scale);
+#if KIND == BF16
             *(vf_loose *)(p + s) = power;
             *(vf_loose *)(d + s) = slope;
-#if KIND == BF16
-            store((el *)(r->p_rows + j * (step / UNIT)) + s, slope, LANES);
+            store_left(r->p_rows + j * (step / UNIT), s, slope);
+#else
+            store_left((uint32_t *)p, s, power);
+            store_left((uint32_t *)d, s, slope);
 #endif
         }
     }
@@ -290,14 +341,16 @@ static void backward_block(const Attention *a, Room *r, long b, long h, long t0,
     key_range(a, b, t0, count, &low, &high);
     long span = high - low, step = r->keys, pairs = round_up(count, UNIT) / UNIT;
     load_queries(a, r, b, h, t0);
-    memset(r->dout, 0, QUERIES * wide * sizeof(inner));
+    memset(r->dout, 0, QUERIES * wide * sizeof(el));
     for (long j = 0; j < count; j++)
-        copy_inner(a->dout + ((b * a->length + t0 + j) * a->heads + h) * a->width, r->dout + j * wide, a->width);
+        memcpy(r->dout + j * wide, a->dout + ((b * a->length + t0 + j) * a->heads + h) * a->width,
+               a->width * sizeof(el));
+    r->dout_words = as_left(r->dout, QUERIES * wide, r->dout_words);
     pack_rows(r->q, QUERIES, wide, r->q_rows);
     pack_rows(r->dout, QUERIES, wide, r->dout_rows);
-    product(count, span, r->deep, (uint32_t *)r->q, wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
+    product(count, span, r->deep, r->q_words, wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
             r->deep * PANEL, r->scores, step, 0);
-    product(count, span, r->deep, (uint32_t *)r->dout, wide / UNIT, 1, r->v_turned + low * r->deep, PANEL,
+    product(count, span, r->deep, r->dout_words, wide / UNIT, 1, r->v_turned + low * r->deep, PANEL,
             r->deep * PANEL, r->dscores, step, 0);
     score_gradients(a, r, b, h, t0, count, low, high, scale);
     product(count, wide, span / UNIT, r->p_rows, step / UNIT, 1, r->k_rows + low / UNIT * wide, wide, PANEL, r->small,
@@ -305,7 +358,7 @@ static void backward_block(const Attention *a, Room *r, long b, long h, long t0,
     product(span, wide, pairs, r->d_pairs, 1, step, r->q_rows, wide, PANEL, r->dk + low * wide, wide, 1);
     product(span, wide, pairs, r->p_pairs, 1, step, r->dout_rows, wide, PANEL, r->dv + low * wide, wide, 1);
     for (long j = 0; j < count; j++)
-        unturn(a, b, t0 + j, r->small + j * wide, a->dq + b * a->q_batch + (t0 + j) * a->q_row + h * a->width);
+        unturn(a, b, t0 + j, scale / LIFT(scale), r->small + j * wide, a->dq + b * a->q_batch + (t0 + j) * a->q_row + h * a->width);
 }
 
 /* Scratch that a thread keeps from call to call; NULL when memory ran out. */
@@ -333,25 +386,27 @@ static int make_room(const Attention *a, Room *r, int backward) {
     r->deep = a->width / UNIT;
     size_t turned = r->keys * r->deep * 4, rows = r->keys * r->wide / UNIT * 4, block = QUERIES * r->keys * 4;
     size_t small = QUERIES * r->wide * 4, sums = r->keys * r->wide * 4;
-    char *at = scratch(2 * turned + 2 * rows + 5 * block + 5 * small + 2 * sums + 32 * 128);
+    char *at = scratch(2 * turned + 2 * rows + 5 * block + 7 * small + 2 * sums + 32 * 128);
     if (!at) return 1;
-    r->k_turned = (uint32_t *)take(&at, turned);
-    r->q = (inner *)take(&at, small);
+    r->k_turned = (unit *)take(&at, turned);
+    r->q = (el *)take(&at, small);
+    if (KIND == F16) r->q_words = (uint32_t *)take(&at, small);
     r->scores = (float *)take(&at, block);
     r->p_rows = (uint32_t *)take(&at, block);
     r->small = (float *)take(&at, small);
     if (!backward) {
-        r->v_rows = (uint32_t *)take(&at, rows);
+        r->v_rows = (unit *)take(&at, rows);
         return 0;
     }
-    r->v_turned = (uint32_t *)take(&at, turned);
-    r->k_rows = (uint32_t *)take(&at, rows);
-    r->dout = (inner *)take(&at, small);
+    r->v_turned = (unit *)take(&at, turned);
+    r->k_rows = (unit *)take(&at, rows);
+    r->dout = (el *)take(&at, small);
+    if (KIND == F16) r->dout_words = (uint32_t *)take(&at, small);
     r->dscores = (float *)take(&at, block);
     r->dk = (float *)take(&at, sums);
     r->dv = (float *)take(&at, sums);
-    r->q_rows = (uint32_t *)take(&at, small);
-    r->dout_rows = (uint32_t *)take(&at, small);
+    r->q_rows = (unit *)take(&at, small);
+    r->dout_rows = (unit *)take(&at, small);
     r->p_pairs = KIND == BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->scores;
     r->d_pairs = KIND == BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->dscores;
     if (KIND != BF16) r->p_rows = (uint32_t *)r->dscores;
@@ -362,7 +417,7 @@ static int make_room(const Attention *a, Room *r, int backward) {
 EXPORT int NAME(attention)(const Attention *a) {
     int failed = 0;
     float scale = 1.0f / sqrtf(a->width);
-#pragma omp parallel for schedule(static) num_threads(a->threads) reduction(| : failed)
+#pragma omp parallel for schedule(dynamic) num_threads(a->threads) reduction(| : failed)
     for (long task = 0; task < a->batch * a->kv_heads; task++) {
         long b = task / a->kv_heads, kv = task % a->kv_heads, group = a->heads / a->kv_heads;
         Room r;
@@ -380,7 +435,7 @@ EXPORT int NAME(attention)(const Attention *a) {
 EXPORT int NAME(attention_backward)(const Attention *a) {
     int failed = 0;
     float scale = 1.0f / sqrtf(a->width);
-#pragma omp parallel for schedule(static) num_threads(a->threads) reduction(| : failed)
+#pragma omp parallel for schedule(dynamic) num_threads(a->threads) reduction(| : failed)
     for (long task = 0; task < a->batch * a->kv_heads; task++) {
         long b = task / a->kv_heads, kv = task % a->kv_heads, group = a->heads / a->kv_heads;
         Room r;
@@ -395,7 +450,7 @@ EXPORT int NAME(attention_backward)(const Attention *a) {
             for (long t0 = 0; t0 < a->length; t0 += QUERIES) backward_block(a, &r, b, h, t0, scale);
         for (long t = 0; t < a->length; t++) {
             el *dv = a->dv + b * a->v_batch + t * a->v_row + kv * a->width;
-            unturn(a, b, t, r.dk + t * r.wide, a->dk + b * a->k_batch + t * a->k_row + kv * a->width);
+            unturn(a, b, t, scale / LIFT(scale), r.dk + t * r.wide, a->dk + b * a->k_batch + t * a->k_row + kv * a->width);
             EACH(i, a->width, store(dv + i, load_float(r.dv + t * r.wide + i, left), left);)
         }
     }

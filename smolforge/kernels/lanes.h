@@ -54,6 +54,9 @@ typedef uint16_t vh_loose __attribute__((vector_size(LANES * 2), aligned(2), may
 typedef _Float16 half;
 typedef half vs __attribute__((vector_size(LANES * 2)));
 typedef half vs_loose __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
+enum { WIDE = 2 * LANES };
+typedef half vw __attribute__((vector_size(WIDE * 2)));
+typedef half vw_loose __attribute__((vector_size(WIDE * 2), aligned(2), may_alias));
 #endif
 
 #if KIND == BF16
@@ -180,6 +183,31 @@ INLINE vs narrow_half(vf x) {
     return __builtin_convertvector(x, vs);
 #endif
 }
+
+/* Sums kept in halves, stored as or added to floats. */
+INLINE void put_floats(float *to, vw sums, int add) {
+    vs parts[2];
+    memcpy(parts, &sums, sizeof sums);
+    for (int i = 0; i < 2; i++) {
+        vf wide = widen_half(parts[i]);
+        if (add) wide += *(vf_loose *)(to + i * LANES);
+        *(vf_loose *)(to + i * LANES) = wide;
+    }
+}
+
+/* Each half into both halves of a word. */
+INLINE void twice(const half *from, uint32_t *to, long count) {
+    long i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        vu words = __builtin_convertvector(*(const vh_loose *)(from + i), vu);
+        *(vu_loose *)(to + i) = words | words << 16;
+    }
+    for (; i < count; i++) {
+        uint16_t bits;
+        memcpy(&bits, from + i, 2);
+        to[i] = bits * 0x10001u;
+    }
+}
 #endif
 
 INLINE vf load(const el *p, long left) {
@@ -227,23 +255,34 @@ INLINE float load_one(const el *p) {
 #endif
 }
 
-/* e^x to 2 ulp; 0 below -87.3 (so for -inf), about 2.4e38 from 88.3 up, NaN for NaN.
- * Source: the Cephes single-precision polynomial. */
-INLINE vf exponential(vf x) {
-    vi tiny = x < splat(-87.3f);
-    x = pick(x > splat(88.3f), splat(88.3f), x);
-    vf shifted = x * 1.44269504f + 12582912.0f; /* the nearest whole number sits in the low bits */
-    vf n = shifted - 12582912.0f;
-    vf r = x - n * 0.693359375f + n * 2.12194440e-4f;
+/* e^r for r within half of ln 2. Source: the Cephes single-precision polynomial. */
+INLINE vf exponential_near_0(vf r) {
     vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
+    return p * r * r + r + 1.0f;
+}
+
+/* e^x to 2 ulp; 0 below -87.3 (so for -inf), about 2.4e38 from 88.3 up, NaN for NaN. */
+INLINE vf exponential(vf x) {
+#if defined(__AVX512F__)
+    __mmask16 alive = _mm512_cmp_ps_mask((__m512)x, (__m512)splat(-87.3f), _CMP_NLT_UQ);
+    x = (vf)_mm512_min_ps((__m512)splat(88.3f), (__m512)x); /* the second where one is NaN */
+    vf n = (vf)_mm512_roundscale_ps((__m512)(x * 1.44269504f), _MM_FROUND_TO_NEAREST_INT);
+    vf y = exponential_near_0(x - n * 0.693359375f + n * 2.12194440e-4f);
+    return (vf)_mm512_maskz_scalef_ps(alive, (__m512)y, (__m512)n);
+#else
+    vi tiny = x < splat(-87.3f);
+    x = pick(x > splat(88.3f), splat(88.3f), x);
+    vf shifted = x * 1.44269504f + 12582912.0f; /* the nearest whole number sits in the low bits */
+    vf n = shifted - 12582912.0f;
+    vf p = exponential_near_0(x - n * 0.693359375f + n * 2.12194440e-4f);
     vf y = (vf)((vi)p + ((vi)shifted << 23));
     y = pick(x == x, y, x);
     return (vf)((vi)y & ~tiny);
+#endif
 }
 
 #endif

@@ -6,13 +6,13 @@
 #include "lanes.h"
 #if KIND_RUNS
 
-enum { NORM_BLOCKS = 64, SUM_BLOCK = 16384 };
+enum { NORM_BLOCKS = 64, SUM_BLOCK = 16384, TURN = 64 }; /* TURN: rows that a thread takes at a time */
 
 /* out = rms_norm(x [+ residual]) * weight; with a residual, total = x + residual is written too.
  * inverse_N keeps 1 / rms for the backward pass. */
 EXPORT void NAME(rms_norm)(const el *x, const el *residual, const float *weight, float eps, long rows, long width,
                            el *total, el *out, float *inverse, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         const el *from = x + n * width;
         vf squares = {0};
@@ -41,7 +41,7 @@ EXPORT void NAME(rms_norm_backward)(const el *x, const float *weight, const floa
                                     const el *dtotal, long rows, long width, el *dx, float *dweight_blocks,
                                     float *dweight, int threads) {
     long step = (rows + NORM_BLOCKS - 1) / NORM_BLOCKS;
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (long block = 0; block < NORM_BLOCKS; block++) {
         float *sums = dweight_blocks + block * width;
         memset(sums, 0, width * sizeof(float));
@@ -72,7 +72,7 @@ EXPORT void NAME(rms_norm_backward)(const el *x, const float *weight, const floa
 }
 
 EXPORT void NAME(swiglu)(const el *gate_up, long rows, long width, el *out, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         const el *gate = gate_up + 2 * n * width, *up = gate + width;
         EACH(i, width, {
@@ -84,7 +84,7 @@ EXPORT void NAME(swiglu)(const el *gate_up, long rows, long width, el *out, int 
 
 EXPORT void NAME(swiglu_backward)(const el *gate_up, const el *dout, long rows, long width, el *dgate_up,
                                   int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         const el *gate = gate_up + 2 * n * width, *up = gate + width;
         el *dgate = dgate_up + 2 * n * width, *dup = dgate + width;
@@ -148,7 +148,7 @@ EXPORT int NAME(cross_entropy)(el *logits, const int64_t *targets, const float *
 /* Rows of logits become slope_N * (onehot - softmax), for a known lse_N. */
 EXPORT void NAME(logprob_backward)(el *logits, const int64_t *targets, const float *lse, const float *slope,
                                    long rows, long vocab, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         el *row = logits + n * vocab;
         float wanted = load_one(row + targets[n]);
@@ -177,7 +177,7 @@ EXPORT void NAME(embedding_backward)(const int64_t *tokens, const el *dout, long
 EXPORT void adamw(float *weight, const float *grad, float *mean, float *square, long count, float grad_scale,
                   float beta1, float beta2, float eps, float decay, float rate, float root, int threads) {
     long blocks = (count + SUM_BLOCK - 1) / SUM_BLOCK;
-#pragma omp parallel for schedule(static) num_threads(threads) if (blocks > 1)
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (blocks > 1)
     for (long block = 0; block < blocks; block++) {
         long at = block * SUM_BLOCK, size = count - at < SUM_BLOCK ? count - at : SUM_BLOCK;
         for (long i = at; i < at + size; i++) {
@@ -192,7 +192,7 @@ EXPORT void adamw(float *weight, const float *grad, float *mean, float *square, 
 /* Sum of squares of each block of SUM_BLOCK numbers; the caller adds them in order. */
 EXPORT void square_sums(const float *x, long count, double *sums, int threads) {
     long blocks = (count + SUM_BLOCK - 1) / SUM_BLOCK;
-#pragma omp parallel for schedule(static) num_threads(threads) if (blocks > 1)
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (blocks > 1)
     for (long block = 0; block < blocks; block++) {
         long at = block * SUM_BLOCK, size = count - at < SUM_BLOCK ? count - at : SUM_BLOCK;
         double parts[LANES] = {0};

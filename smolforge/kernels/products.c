@@ -4,36 +4,28 @@
  * A tile of ROWS x PANEL sums is kept in half precision over at most CHUNK products, then added to floats; the
  * rounding stays below what bf16 factors would bring. Halves of the left factor are doubled into words when they
  * are packed, since broadcasting a word is free and broadcasting a half takes the port that multiplies. The right
- * factor comes in panels: PANEL columns wide, one row a depth, padded with zeros.
+ * factor comes in rows of PANEL columns, one a depth: a weight packed beforehand, or activations as they lie.
+ * Threads take blocks as they become free; what a block computes does not depend on who takes it.
  *
  * N tokens, D width of the input, M width of the output.
  */
 #include "lanes.h"
 #if KIND_RUNS
 
-enum { WIDE = 2 * LANES, PANEL = 2 * WIDE, ROWS = 12, CHUNK = 128, BLOCK = 4 * ROWS, TOKENS = 512 };
-
-typedef half vw __attribute__((vector_size(WIDE * 2)));
-typedef half vw_loose __attribute__((vector_size(WIDE * 2), aligned(2), may_alias));
+enum { PANEL = 2 * WIDE, ROWS = 12, CHUNK = 128, BLOCK = 4 * ROWS };
 
 INLINE long smaller(long a, long b) { return a < b ? a : b; }
 
-INLINE void put_floats(float *to, vw sum, int add) {
-    vs parts[2];
-    memcpy(parts, &sum, sizeof sum);
-    for (int i = 0; i < 2; i++) {
-        vf wide = widen_half(parts[i]);
-        if (add) wide += *(vf_loose *)(to + i * LANES);
-        *(vf_loose *)(to + i * LANES) = wide;
-    }
-}
+typedef struct {
+    vw at[ROWS][2];
+} Sums;
 
-/* to[ROWS][PANEL] = or += left . right over depth <= CHUNK. */
-INLINE void tile(const uint32_t *left, const long row_step, const long depth_step, const half *right, long depth,
-                 float *to, int add) {
+/* left . right over depth <= CHUNK, for left[r * row_step + d * depth_step] and right[d * right_step ...]. */
+INLINE Sums multiply(const uint32_t *left, const long row_step, const long depth_step, const half *right,
+                     long right_step, long depth) {
     vw sums[ROWS][2] = {0};
     for (long d = 0; d < depth; d++) {
-        vw b0 = *(const vw_loose *)(right + d * PANEL), b1 = *(const vw_loose *)(right + d * PANEL + WIDE);
+        vw b0 = *(const vw_loose *)(right + d * right_step), b1 = *(const vw_loose *)(right + d * right_step + WIDE);
 #pragma GCC unroll 12
         for (int r = 0; r < ROWS; r++) {
             vw a = (vw)(left[r * row_step + d * depth_step] - (vu){0});
@@ -41,35 +33,35 @@ INLINE void tile(const uint32_t *left, const long row_step, const long depth_ste
             sums[r][1] += a * b1;
         }
     }
-    for (int r = 0; r < ROWS; r++) {
-        put_floats(to + r * PANEL, sums[r][0], add);
-        put_floats(to + r * PANEL + WIDE, sums[r][1], add);
-    }
+    Sums all;
+    memcpy(&all, sums, sizeof all);
+    return all;
 }
 
-/* The two layouts of the left factor, each a function of its own, so that all sums stay in registers. */
+/* The three ways to end a tile, each a function of its own, so that all sums stay in registers. */
+
+/* to[ROWS][PANEL] = or += rows of a packed left factor . right */
 static __attribute__((noinline)) void tile_of_rows(const uint32_t *left, const half *right, long depth, float *to,
-                                                     int add) {
-    tile(left, CHUNK, 1, right, depth, to, add);
+                                                   int add) {
+    Sums sums = multiply(left, CHUNK, 1, right, PANEL, depth);
+    for (int r = 0; r < ROWS; r++)
+        for (int j = 0; j < 2; j++) put_floats(to + r * PANEL + j * WIDE, sums.at[r][j], add);
 }
 
-static __attribute__((noinline)) void tile_of_columns(const uint32_t *left, const half *right, long depth, float *to,
-                                                     int add) {
-    tile(left, 1, ROWS, right, depth, to, add);
+/* out[ROWS][PANEL], `out_step` apart, = the same, with nothing to add to */
+static __attribute__((noinline)) void tile_at_once(const uint32_t *left, const half *right, long depth, half *out,
+                                                   long out_step) {
+    Sums sums = multiply(left, CHUNK, 1, right, PANEL, depth);
+    for (int r = 0; r < ROWS; r++)
+        for (int j = 0; j < 2; j++) *(vw_loose *)(out + r * out_step + j * WIDE) = sums.at[r][j];
 }
 
-/* Each half into both halves of a word. */
-INLINE void twice(const half *from, uint32_t *to, long count) {
-    long i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        vu words = __builtin_convertvector(*(const vh_loose *)(from + i), vu);
-        *(vu_loose *)(to + i) = words | words << 16;
-    }
-    for (; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, from + i, 2);
-        to[i] = bits * 0x10001u;
-    }
+/* to[ROWS][PANEL], `to_step` apart, += columns of a left factor . right */
+static __attribute__((noinline)) void tile_of_columns(const uint32_t *left, const half *right, long right_step,
+                                                      long depth, float *to, long to_step) {
+    Sums sums = multiply(left, 1, ROWS, right, right_step, depth);
+    for (int r = 0; r < ROWS; r++)
+        for (int j = 0; j < 2; j++) put_floats(to + r * to_step + j * WIDE, sums.at[r][j], 1);
 }
 
 /* ROWS columns of left [tokens][rows], from `first` on, as [tokens][ROWS] words and some to spare; beyond the end
@@ -111,6 +103,12 @@ static void pack_left(const half *left, long count, long depth, uint32_t *to) {
         }
 }
 
+/* Rows of sums become halves; `wide` <= PANEL columns are there. */
+static void put_halves(const float *from, long rows, long wide, half *out, long out_step) {
+    for (long r = 0; r < rows; r++)
+        EACH(i, wide, store(out + r * out_step + i, load_float(from + r * PANEL + i, left), left);)
+}
+
 /* out [N][columns] = left [N][depth] . panels. 0, or 1: out of memory. */
 EXPORT int product(const half *left, const half *panels, long rows, long depth, long columns, half *out,
                    int threads) {
@@ -119,23 +117,25 @@ EXPORT int product(const half *left, const half *panels, long rows, long depth, 
     {
         size_t packed_bytes = (size_t)(depth + CHUNK) * BLOCK * sizeof(uint32_t);
         uint32_t *packed = aligned_alloc(64, packed_bytes / 64 * 64);
-        float sums[BLOCK * PANEL] __attribute__((aligned(64)));
+        float sums[ROWS * PANEL] __attribute__((aligned(64)));
         failed = !packed;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (long first = 0; first < rows; first += BLOCK) {
             if (!packed) continue;
             long count = smaller(BLOCK, rows - first);
             pack_left(left + first * depth, count, depth, packed);
             for (long c = 0; c < columns; c += PANEL) {
-                long wide = smaller(PANEL, columns - c);
-                for (long d = 0; d < depth; d += CHUNK)
-                    for (long r = 0; r < count; r += ROWS)
-                        tile_of_rows(packed + d * BLOCK + r * CHUNK, panels + c * depth + d * PANEL,
-                                     smaller(CHUNK, depth - d), sums + r * PANEL, d > 0);
-                for (long r = 0; r < count; r++) {
+                const half *panel = panels + c * depth;
+                for (long r = 0; r < count; r += ROWS) {
                     half *to = out + (first + r) * columns + c;
-                    const float *from = sums + r * PANEL;
-                    EACH(i, wide, store(to + i, load_float(from + i, left), left);)
+                    if (depth <= CHUNK && r + ROWS <= count && c + PANEL <= columns) {
+                        tile_at_once(packed + r * CHUNK, panel, depth, to, columns);
+                        continue;
+                    }
+                    for (long d = 0; d < depth; d += CHUNK)
+                        tile_of_rows(packed + d * BLOCK + r * CHUNK, panel + d * PANEL, smaller(CHUNK, depth - d), sums,
+                                     d > 0);
+                    put_halves(sums, smaller(ROWS, count - r), smaller(PANEL, columns - c), to, columns);
                 }
             }
         }
@@ -144,47 +144,48 @@ EXPORT int product(const half *left, const half *panels, long rows, long depth, 
     return failed;
 }
 
-/* total [M][D] += left [N][M]^T . right [N][D]; blocks of tokens in order, whatever the number of threads.
- * 0, or 1: out of memory. */
+/* total [rows][wide] += from [ROWS][PANEL] */
+static void add_floats(const float *from, long rows, long wide, float *total, long step) {
+    for (long r = 0; r < rows; r++)
+        EACH(j, wide, {
+            float *to = total + r * step + j;
+            store_float(to, load_float(to, left) + load_float(from + r * PANEL + j, left), left);
+        })
+}
+
+/* total [M][D] += left [N][M]^T . right [N][D], tokens in order. */
 EXPORT int outer_product(const half *left, const half *right, long tokens, long rows, long width, float *total,
                          int threads) {
-    int failed = 0;
-    long tiles = (rows + ROWS - 1) / ROWS, panels = (width + PANEL - 1) / PANEL;
-#pragma omp parallel num_threads(threads) reduction(| : failed)
-    {
-        half *packed = aligned_alloc(64, (size_t)panels * TOKENS * PANEL * sizeof(half));
-        uint32_t doubled[TOKENS * ROWS + LANES] __attribute__((aligned(64)));
+    long whole = width / PANEL * PANEL, edge = width - whole;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (long first = 0; first < rows; first += BLOCK) {
+        uint32_t doubled[BLOCK * CHUNK + LANES] __attribute__((aligned(64)));
+        half last[CHUNK * PANEL] __attribute__((aligned(64)));
         float sums[ROWS * PANEL] __attribute__((aligned(64)));
-        failed = !packed;
-        for (long n = 0; n < tokens; n += TOKENS) {
-            long depth = smaller(TOKENS, tokens - n);
-            for (long p = 0; p < panels && packed; p++)
-                for (long d = 0; d < depth; d++) {
-                    long wide = smaller(PANEL, width - p * PANEL);
-                    half *to = packed + (p * TOKENS + d) * PANEL;
-                    memcpy(to, right + (n + d) * width + p * PANEL, wide * sizeof(half));
-                    if (wide < PANEL) memset(to + wide, 0, (PANEL - wide) * sizeof(half));
-                }
-#pragma omp for schedule(static) nowait
-            for (long i = 0; i < tiles; i++) {
-                if (!packed) continue;
-                long count = smaller(ROWS, rows - i * ROWS);
-                pack_columns(left + n * rows, i * ROWS, rows, depth, doubled);
-                for (long p = 0; p < panels; p++) {
-                    for (long d = 0; d < depth; d += CHUNK)
-                        tile_of_columns(doubled + d * ROWS, packed + (p * TOKENS + d) * PANEL,
-                                        smaller(CHUNK, depth - d), sums, d > 0);
-                    for (long r = 0; r < count; r++) {
-                        float *to = total + (i * ROWS + r) * width + p * PANEL;
-                        const float *from = sums + r * PANEL;
-                        EACH(j, smaller(PANEL, width - p * PANEL),
-                             store_float(to + j, load_float(to + j, left) + load_float(from + j, left), left);)
-                    }
-                }
+        long count = smaller(BLOCK, rows - first);
+        for (long n = 0; n < tokens; n += CHUNK) {
+            long depth = smaller(CHUNK, tokens - n);
+            for (long r = 0; r < count; r += ROWS)
+                pack_columns(left + n * rows, first + r, rows, depth, doubled + r * CHUNK);
+            for (long d = 0; d < depth && edge; d++) {
+                memcpy(last + d * PANEL, right + (n + d) * width + whole, edge * sizeof(half));
+                memset(last + d * PANEL + edge, 0, (PANEL - edge) * sizeof(half));
             }
+            for (long c = 0; c < width; c += PANEL)
+                for (long r = 0; r < count; r += ROWS) {
+                    const half *panel = c < whole ? right + n * width + c : last;
+                    long step = c < whole ? width : PANEL;
+                    float *to = total + (first + r) * width + c;
+                    if (c < whole && r + ROWS <= count) {
+                        tile_of_columns(doubled + r * CHUNK, panel, step, depth, to, width);
+                        continue;
+                    }
+                    memset(sums, 0, sizeof sums);
+                    tile_of_columns(doubled + r * CHUNK, panel, step, depth, sums, PANEL);
+                    add_floats(sums, smaller(ROWS, count - r), smaller(PANEL, width - c), to, width);
+                }
         }
-        free(packed);
     }
-    return failed;
+    return 0;
 }
 #endif

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from smolforge import errors
-from smolforge.errors import SmolError, StageError
+from smolforge.errors import SmolError, StageError, out_of_memory
 from smolforge.store import write_json
 
 SHOWN_LINES = 6
@@ -44,8 +44,9 @@ class Failures(AbstractContextManager["Failures"]):
         if error is None or isinstance(error, SystemExit | KeyboardInterrupt):
             return
         told: dict[str, Any] = {"who": self.who, "host": platform.node(), "time": time.time()}
-        if isinstance(error, SmolError):
-            own = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        known = error if isinstance(error, SmolError) else out_of_memory(error)
+        if known is not None:
+            own = {"kind": type(known).__name__, "what": known.what, "where": known.where, "fix": known.fix}
         else:
             own = {"kind": "", "what": traceback.format_exception_only(error)[-1].strip()}
         traceback.print_exception(error)  # into the log of who failed

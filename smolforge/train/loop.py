@@ -151,10 +151,7 @@ def fit(
         if batch is None:
             return
         factor = schedule(state.step + 1, state.tokens + batch.positions)
-        try:
-            sums = summed_gradients(state.model, batch, loss, micro_tokens, state.spread)
-        except torch.OutOfMemoryError:
-            raise _too_large(micro_tokens) from None
+        sums = summed_gradients(state.model, batch, loss, micro_tokens, state.spread)
         numbers = torch.stack([square_norm(state.model), *sums[:2], *sums.figures.values()]).tolist()
         square, total, count, *figures = numbers if state.spread is None else state.spread.sums(*numbers)
         mean = total / count if count else 0.0
@@ -293,14 +290,6 @@ def _check_weights(state: TrainState) -> None:
             where=_last_good(state),
             fix="lower the learning rates",
         )
-
-
-def _too_large(micro_tokens: int) -> StageError:
-    return StageError(
-        "the device's memory is full",
-        where=f"a micro-batch of {micro_tokens} positions",
-        fix="give fewer --micro-tokens, or --recompute; neither changes what is learned",
-    )
 
 
 def _check_finite(state: TrainState, loss: float, norm: float) -> None:

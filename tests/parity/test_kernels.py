@@ -183,7 +183,7 @@ def test_attention(
         lambda q, k, v: exact_attention(q, k, v, starts),
         inputs,
         dtype,
-        2,
+        4 if dtype == torch.float16 else 2,  # one key alone: dP and its mean cancel but for a half's rounding
     )
 
 
