@@ -46,7 +46,7 @@ from smolforge.data.stages import (
 from smolforge.device.stages import ExportConfig, export
 from smolforge.evals.stages import EvaluateConfig, evaluate
 from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, Research
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.train.config import OptimConfig, ScheduleConfig
@@ -173,8 +173,9 @@ def recipe(store: Store, cfg: Config) -> None:
     rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=preferred, tokenizer=tokenizer, data=chats)
     store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=held_out)
 
-    # Out of the house, proven equal to what was trained.
-    store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
+    # Out of the house, proven equal to what was trained; a research model stays here.
+    if cfg.model.research is None:
+        store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
 
 
 def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: Any) -> Config:
@@ -288,8 +289,15 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
     return replace(cfg, **changes)
 
 
+def research(cfg: Config) -> Config:
+    """The same with what learns faster but no other program can run, as many numbers in its layers."""
+    width = cfg.model.intermediate_size * 3 // 2  # one matrix less, each half as wide again
+    return replace(cfg, model=replace(cfg.model, intermediate_size=width, research=Research()))
+
+
+DEMO = scale(tokens=3_500_000, conversations=25_000, written_bytes=2_300_000, items=120)
 SCALES = {
-    "demo": scale(tokens=3_500_000, conversations=25_000, written_bytes=2_300_000, items=120),
+    "demo": DEMO,
     "tiny": scale(
         tokens=200_000,
         conversations=800,
@@ -299,4 +307,5 @@ SCALES = {
         pairs=SamplePairsConfig(prompts=40, answers=4),
         grpo=GrpoConfig(rounds=3, questions=8, group=4),
     ),
+    "research": research(DEMO),
 }

@@ -18,7 +18,9 @@ from smolforge.config import from_plain, set_paths
 from smolforge.errors import ConfigError
 from smolforge.store import Store
 
-SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
+PACKAGE = Path(__file__).resolve().parent
+SHIPPED = (PACKAGE if (PACKAGE / "recipes").is_dir() else PACKAGE.parent) / "recipes"
+"""Inside the package where a wheel was installed, beside it in a checkout."""
 
 
 @dataclass(frozen=True)

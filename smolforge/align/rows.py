@@ -47,7 +47,10 @@ def counted_logprobs(model: Llama, batch: MicroBatch) -> tuple[Tensor, Tensor, T
     if not len(row_N):  # nothing to count, but still something to differentiate
         return hidden_BTD[row_N, place_N].float().sum(1), row_N, place_N
     logprob_N = kernels.token_logprobs(
-        hidden_BTD[row_N, place_N], model.output_weight_VD, batch.targets_BT[row_N, place_N]
+        hidden_BTD[row_N, place_N],
+        model.output_weight_VD,
+        batch.targets_BT[row_N, place_N],
+        model.config.soft_cap,
     )
     return logprob_N, row_N, place_N
 

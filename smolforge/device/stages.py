@@ -58,6 +58,12 @@ def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokeniz
     from smolforge.text.tokenizer import load_tokenizer
 
     trained, tok = load_model(model.path).eval(), load_tokenizer(tokenizer.path)
+    if trained.config.research is not None:
+        raise StageError(
+            "a model with `research` is no Llama: no other program could run it",
+            where=str(model.path),
+            fix="train without `model.research`, or leave out the export; `smol chat` and `smol serve` run it here",
+        )
     huggingface.write_folder(job.out / "hf", trained, tok, tokenizer.path, stored=cfg.stored, name=cfg.name)
     weights = {name: weight.detach().numpy() for name, weight in trained.named_parameters()}
     for done, kind in enumerate(cfg.quantisations):

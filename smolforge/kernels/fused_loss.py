@@ -32,6 +32,7 @@ class _CrossEntropy(Function):
         targets: Tensor,
         weights: Tensor,
         z_loss: float,
+        soft_cap: float,
         gradient: bool,
     ) -> Tensor:
         ready = products.pack([weight], hidden.dtype)
@@ -43,7 +44,7 @@ class _CrossEntropy(Function):
         for part in row_parts(rows, vocab * hidden.itemsize, LOGIT_BYTES):
             logits = products.times(hidden[part], ready)
             wrong = run_kernel(
-                "cross_entropy", hidden.dtype, address(logits), address(targets[part]), address(weights[part]), z_loss,
+                "cross_entropy", hidden.dtype, address(logits), address(targets[part]), address(weights[part]), z_loss, soft_cap,
                 logits.shape[0], vocab, int(gradient), address(scratch), address(lse[part]), address(picked[part]), threads,
             )  # fmt: skip
             _known_target(wrong, vocab)
@@ -58,7 +59,7 @@ class _CrossEntropy(Function):
     @once_differentiable
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         dhidden, dweight = ctx.gradients
-        return dhidden * dloss, dweight * dloss, None, None, None, None
+        return dhidden * dloss, dweight * dloss, None, None, None, None, None
 
 
 def _known_target(wrong: int, vocab: int) -> None:
@@ -71,7 +72,12 @@ def _known_target(wrong: int, vocab: int) -> None:
 
 
 def linear_cross_entropy(
-    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    weights_N: Tensor,
+    z_loss: float,
+    soft_cap: float,
 ) -> Tensor:
     """See `ops.linear_cross_entropy`; rows of weight 0 cost nothing."""
     counted = weights_N != 0
@@ -85,6 +91,7 @@ def linear_cross_entropy(
         targets_N.long().contiguous(),
         weights_N.float().contiguous(),
         z_loss,
+        soft_cap,
         gradient,
     )
 
@@ -93,7 +100,7 @@ class _Logprobs(Function):
     """The logits are made again on the way back, when the slope of each token is known."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, soft_cap: float) -> Tensor:
         ready = products.pack([weight], hidden.dtype)
         vocab, threads = weight.shape[0], torch.get_num_threads()
         scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
@@ -101,13 +108,13 @@ class _Logprobs(Function):
         for part in row_parts(rows, vocab * hidden.itemsize, LOGIT_BYTES):
             logits = products.times(hidden[part], ready)
             wrong = run_kernel(
-                "cross_entropy", hidden.dtype, address(logits), address(targets[part]), None, 0.0, logits.shape[0], vocab,
+                "cross_entropy", hidden.dtype, address(logits), address(targets[part]), None, 0.0, soft_cap, logits.shape[0], vocab,
                 0, address(scratch), address(lse[part]), address(picked[part]), threads,
             )  # fmt: skip
             _known_target(wrong, vocab)
         ctx.save_for_backward(hidden, ready.across, ready.along, targets, lse)
         ctx.shape = weight.shape
-        ctx.weight_dtype = weight.dtype
+        ctx.weight_dtype, ctx.soft_cap = weight.dtype, soft_cap
         return picked - lse
 
     @staticmethod
@@ -121,13 +128,13 @@ class _Logprobs(Function):
             logits = products.times(hidden[part], ready)
             run_kernel(
                 "logprob_backward", hidden.dtype, address(logits), address(targets[part]), address(lse[part]),
-                address(dlogprobs[part]), logits.shape[0], vocab, torch.get_num_threads(),
+                address(dlogprobs[part]), ctx.soft_cap, logits.shape[0], vocab, torch.get_num_threads(),
             )  # fmt: skip
             products.times_back(logits, ready, out=dhidden[part])
             products.add_outer(dweight, logits, hidden[part])
-        return dhidden, dweight.to(ctx.weight_dtype), None
+        return dhidden, dweight.to(ctx.weight_dtype), None, None
 
 
-def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, soft_cap: float) -> Tensor:
     """See `ops.token_logprobs`."""
-    return _Logprobs.apply(hidden_ND.contiguous(), weight_VD, targets_N.long().contiguous())
+    return _Logprobs.apply(hidden_ND.contiguous(), weight_VD, targets_N.long().contiguous(), soft_cap)

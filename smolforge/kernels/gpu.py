@@ -59,9 +59,12 @@ def rotary_attention(
     return mixed.view(batch, length, heads * head)
 
 
-def _slopes(logits_NV: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
+def _slopes(
+    logits_NV: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float, soft_cap: float
+) -> tuple[Tensor, Tensor]:
     """(weighted losses in the wide type, gradient by the logits in their own type): one pass when compiled."""
     wide_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
+    wide_NV = reference.soft_capped(wide_NV, soft_cap)
     weights_N = weights_N.to(wide_NV.dtype)
     targets_N = targets_N.clamp(min=0)
     lse_N = wide_NV.logsumexp(-1)
@@ -70,6 +73,8 @@ def _slopes(logits_NV: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: flo
     chance_NV = (wide_NV - lse_N[:, None]).exp()
     hit_NV = torch.arange(wide_NV.shape[1], device=wide_NV.device)[None] == targets_N[:, None]
     slope_NV = chance_NV * (1 + 2 * z_loss * lse_N)[:, None] - hit_NV.to(wide_NV.dtype)
+    if soft_cap:
+        slope_NV = slope_NV * (1 - (wide_NV / soft_cap).square())
     slope_NV = torch.where(weights_N[:, None] != 0, slope_NV * weights_N[:, None], 0.0)
     return losses_N, slope_NV.to(logits_NV.dtype)
 
@@ -90,6 +95,7 @@ class _CrossEntropy(Function):
         targets: Tensor,
         weights: Tensor,
         z_loss: float,
+        soft_cap: float,
         compiled: bool,
     ) -> Tensor:
         slopes_of = _compiled_slopes() if compiled else _slopes
@@ -100,7 +106,7 @@ class _CrossEntropy(Function):
             given = (logits, targets[part], weights[part])
             for tensor in given if compiled else ():
                 torch._dynamo.maybe_mark_dynamic(tensor, 0)  # any number of rows, one compiled graph
-            losses, slopes = slopes_of(*given, z_loss)
+            losses, slopes = slopes_of(*given, z_loss, soft_cap)
             total += losses.sum(dtype=torch.float64)
             torch.mm(slopes, ready, out=dhidden[part])
             dweight.add_(torch.mm(slopes.T, hidden[part]))
@@ -111,7 +117,7 @@ class _CrossEntropy(Function):
     @once_differentiable
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         dhidden, dweight = ctx.saved_tensors
-        return dhidden * dloss.to(dhidden.dtype), dweight * dloss, None, None, None, None
+        return dhidden * dloss.to(dhidden.dtype), dweight * dloss, None, None, None, None, None
 
 
 def linear_cross_entropy(
@@ -120,6 +126,7 @@ def linear_cross_entropy(
     targets_N: Tensor,
     weights_N: Tensor,
     z_loss: float,
+    soft_cap: float = 0.0,
     compiled: bool = False,
 ) -> Tensor:
     """Weighted sum of the tokens' losses, without keeping logits.
@@ -128,9 +135,9 @@ def linear_cross_entropy(
     arXiv:2410.10989, section 3.2.
     """
     if not torch.is_grad_enabled() or not (hidden_ND.requires_grad or weight_VD.requires_grad):
-        return reference.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss)
+        return reference.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss, soft_cap)
     return _CrossEntropy.apply(
-        hidden_ND.contiguous(), weight_VD, targets_N.long(), weights_N, z_loss, compiled
+        hidden_ND.contiguous(), weight_VD, targets_N.long(), weights_N, z_loss, soft_cap, compiled
     )
 
 

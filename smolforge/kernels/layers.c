@@ -98,11 +98,27 @@ EXPORT void NAME(swiglu_backward)(const el *gate_up, const el *dout, long rows, 
     }
 }
 
-/* lse_N = log sum exp of each row and picked_N = the target's logit; rows of weight 0 are skipped.
- * With `gradient`, the row is overwritten by weight * ((1 + 2 z lse) softmax - onehot).
+/* A row of logits becomes cap * tanh(row / cap); with cap 0 it stays. */
+INLINE void soft_cap(el *row, long vocab, float cap) {
+    if (cap == 0) return;
+    EACH(i, vocab, {
+        vf power = exponential(load(row + i, left) * (2.0f / cap));
+        store(row + i, cap - inverse(power + 1.0f) * (2.0f * cap), left);
+    })
+}
+
+/* The slope of `soft_cap` where it gave x. */
+INLINE vf soft_cap_slope(vf x, float cap) {
+    if (cap == 0) return splat(1);
+    x = x * (1.0f / cap);
+    return 1.0f - x * x;
+}
+
+/* lse_N = log sum exp of each row (soft-capped) and picked_N = the target's logit; rows of weight 0 are skipped.
+ * With `gradient`, the row is overwritten by weight * ((1 + 2 z lse) softmax - onehot), back through the cap.
  * Returns 1 when a target is outside 0..V-1. scratch is threads x V. */
-EXPORT int NAME(cross_entropy)(el *logits, const int64_t *targets, const float *weights, float z_loss, long rows,
-                               long vocab, int gradient, float *scratch, float *lse, float *picked, int threads) {
+EXPORT int NAME(cross_entropy)(el *logits, const int64_t *targets, const float *weights, float z_loss, float cap,
+                               long rows, long vocab, int gradient, float *scratch, float *lse, float *picked, int threads) {
     int wrong = 0;
     long step = (rows + threads - 1) / threads;
 #pragma omp parallel for schedule(static) num_threads(threads) reduction(| : wrong)
@@ -121,6 +137,7 @@ EXPORT int NAME(cross_entropy)(el *logits, const int64_t *targets, const float *
                 wrong = 1;
                 continue;
             }
+            soft_cap(row, vocab, cap);
             vf top = splat(-INFINITY);
             long i0 = 0;
             for (; i0 + LANES <= vocab; i0 += LANES) top = larger(load(row + i0, LANES), top);
@@ -138,23 +155,31 @@ EXPORT int NAME(cross_entropy)(el *logits, const int64_t *targets, const float *
             picked[n] = load_one(row + targets[n]);
             if (!gradient) continue;
             float scale = weight * (1.0f + 2.0f * z_loss * lse[n]) / sum;
-            EACH(i, vocab, store(row + i, load_float(powers + i, left) * scale, left);)
-            store(row + targets[n], splat(powers[targets[n]] * scale - weight), 1);
+            vf wanted = (powers[targets[n]] * scale - weight) * soft_cap_slope(splat(picked[n]), cap);
+            EACH(i, vocab, {
+                vf slope = soft_cap_slope(load(row + i, left), cap) * scale;
+                store(row + i, load_float(powers + i, left) * slope, left);
+            })
+            store(row + targets[n], wanted, 1);
         }
     }
     return wrong;
 }
 
-/* Rows of logits become slope_N * (onehot - softmax), for a known lse_N. */
+/* Rows of logits become slope_N * (onehot - softmax), for a known lse_N, back through the cap. */
 EXPORT void NAME(logprob_backward)(el *logits, const int64_t *targets, const float *lse, const float *slope,
-                                   long rows, long vocab, int threads) {
+                                   float cap, long rows, long vocab, int threads) {
 #pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         el *row = logits + n * vocab;
-        float wanted = load_one(row + targets[n]);
-        wanted = slope[n] * (1.0f - exponential(splat(wanted - lse[n]))[0]);
-        EACH(i, vocab, store(row + i, exponential(load(row + i, left) - lse[n]) * -slope[n], left);)
-        store(row + targets[n], splat(wanted), 1);
+        soft_cap(row, vocab, cap);
+        vf picked = splat(load_one(row + targets[n]));
+        vf wanted = (1.0f - exponential(picked - lse[n])) * slope[n] * soft_cap_slope(picked, cap);
+        EACH(i, vocab, {
+            vf x = load(row + i, left);
+            store(row + i, exponential(x - lse[n]) * -slope[n] * soft_cap_slope(x, cap), left);
+        })
+        store(row + targets[n], wanted, 1);
     }
 }
 

@@ -32,6 +32,16 @@ def swiglu(gate_up_N2F: Tensor) -> Tensor:
     return path.swiglu(gate_up_N2F)
 
 
+def relu_squared(x_NF: Tensor) -> Tensor:
+    """relu(x)^2, for models of `Research`."""
+    return reference.relu_squared(x_NF)
+
+
+def soft_capped(logits_NV: Tensor, soft_cap: float) -> Tensor:
+    """cap * tanh(logits / cap); 0 leaves them alone."""
+    return reference.soft_capped(logits_NV, soft_cap)
+
+
 def rotary(
     q_BTHE: Tensor, k_BTKE: Tensor, cos_PR: Tensor, sin_PR: Tensor, positions_BT: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -93,27 +103,30 @@ def linear_cross_entropy(
     weights_N: Tensor | None = None,
     z_loss: float = 0.0,
     compiled: bool = False,
+    soft_cap: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """(weighted sum of token losses in nats, sum of weights); logits are made in chunks and never kept.
 
     Tokens of weight 0 are ignored, whatever their target; without weights, those of target < 0 are.
     Each loss is -log p(target) + z_loss * log(sum exp logits)^2. Divide the two for the mean.
-    `compiled` lets torch compile what happens between the products (CUDA).
+    `compiled` lets torch compile what happens between the products (CUDA); `soft_cap` see `soft_capped`.
     """
     if weights_N is None:
         weights_N = (targets_N >= 0).float()
     if hidden_ND.is_cuda:
-        total = gpu.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss, compiled)
+        total = gpu.linear_cross_entropy(
+            hidden_ND, weight_VD, targets_N, weights_N, z_loss, soft_cap, compiled
+        )
         return total, weights_N.sum()
     path = fused_loss if fused.serves(hidden_ND) else reference
-    total = path.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss)
+    total = path.linear_cross_entropy(hidden_ND, weight_VD, targets_N, weights_N, z_loss, soft_cap)
     return total, weights_N.sum()
 
 
-def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, soft_cap: float = 0.0) -> Tensor:
     """log p(target) of every token, fp32, N; differentiable (for DPO and GRPO), logits never kept."""
     path = fused_loss if fused.serves(hidden_ND) else reference
-    return path.token_logprobs(hidden_ND, weight_VD, targets_N)
+    return path.token_logprobs(hidden_ND, weight_VD, targets_N, soft_cap)
 
 
 def square_norm(tensor: Tensor) -> Tensor:

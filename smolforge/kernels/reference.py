@@ -46,6 +46,16 @@ def swiglu(gate_up_N2F: Tensor) -> Tensor:
     return F.silu(gate_NF) * up_NF
 
 
+def relu_squared(x_NF: Tensor) -> Tensor:
+    """relu(x)^2."""
+    return F.relu(x_NF).square()
+
+
+def soft_capped(logits_NV: Tensor, soft_cap: float) -> Tensor:
+    """cap * tanh(logits / cap); 0 leaves them alone."""
+    return soft_cap * torch.tanh(logits_NV / soft_cap) if soft_cap else logits_NV
+
+
 def _rotate(x_BTHE: Tensor, cos_T1R: Tensor, sin_T1R: Tensor) -> Tensor:
     wide = x_BTHE if x_BTHE.dtype == torch.float64 else x_BTHE.float()
     first, second = wide.chunk(2, dim=-1)
@@ -110,11 +120,20 @@ def embedding(tokens_BT: Tensor, weight_VD: Tensor, dtype: torch.dtype) -> Tenso
     return F.embedding(tokens_BT, weight_VD).to(dtype)
 
 
-def _chunk_loss(
-    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
-) -> Tensor:
+def _logits(hidden_ND: Tensor, weight_VD: Tensor, soft_cap: float) -> Tensor:
     logits_NV = F.linear(hidden_ND, weight_VD)
-    logits_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
+    return soft_capped(logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float(), soft_cap)
+
+
+def _chunk_loss(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    weights_N: Tensor,
+    z_loss: float,
+    soft_cap: float,
+) -> Tensor:
+    logits_NV = _logits(hidden_ND, weight_VD, soft_cap)
     loss_N = F.cross_entropy(logits_NV, targets_N.clamp(min=0), reduction="none")
     if z_loss:
         loss_N = loss_N + z_loss * logits_NV.logsumexp(-1).square()
@@ -122,7 +141,12 @@ def _chunk_loss(
 
 
 def linear_cross_entropy(
-    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, weights_N: Tensor, z_loss: float
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    weights_N: Tensor,
+    z_loss: float,
+    soft_cap: float,
 ) -> Tensor:
     """Weighted sum of the tokens' losses."""
     ready_VD = weight_VD.to(hidden_ND.dtype)
@@ -136,18 +160,17 @@ def linear_cross_entropy(
             targets_N[part],
             weights_N[part],
             z_loss,
+            soft_cap,
             use_reentrant=False,
         )
     return total
 
 
-def _chunk_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
-    logits_NV = F.linear(hidden_ND, weight_VD)
-    logits_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
-    return -F.cross_entropy(logits_NV, targets_N, reduction="none")
+def _chunk_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, soft_cap: float) -> Tensor:
+    return -F.cross_entropy(_logits(hidden_ND, weight_VD, soft_cap), targets_N, reduction="none")
 
 
-def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, soft_cap: float) -> Tensor:
     """Log-probability of each target, fp32."""
     ready_VD = weight_VD.to(hidden_ND.dtype)
     parts = [
@@ -156,6 +179,7 @@ def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> T
             hidden_ND[at : at + CHUNK_TOKENS],
             ready_VD,
             targets_N[at : at + CHUNK_TOKENS],
+            soft_cap,
             use_reentrant=False,
         )
         for at in range(0, hidden_ND.shape[0], CHUNK_TOKENS)

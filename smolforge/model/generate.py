@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from smolforge import kernels
 from smolforge.evals.task import Logprob, Sampling
 from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
@@ -41,6 +42,7 @@ class _Layer:
     norm_post: Tensor
     gate_up: Tensor
     down: Tensor
+    values: Tensor | None
 
 
 class _Cache:
@@ -169,7 +171,7 @@ class TorchLanguageModel:
         targets_N = targets_N.to(self._device)
         logprobs, greedy = [], []
         for a in range(0, len(targets_N), chunk):
-            logits_NV = functional.linear(hidden_ND[a : a + chunk], self._embedding_VD)
+            logits_NV = self._logits(hidden_ND[a : a + chunk])
             targets = targets_N[a : a + chunk]
             chosen = logits_NV.gather(1, targets[:, None])[:, 0]
             logprobs.append(chosen - logits_NV.logsumexp(1))
@@ -256,11 +258,14 @@ class TorchLanguageModel:
     def _prefill(self, prompts: list[list[int]], cache: _Cache) -> Tensor:
         hidden_RTD = self._hidden(_padded(prompts), None, cache)
         last_R = torch.tensor([len(p) - 1 for p in prompts])
-        return functional.linear(hidden_RTD[torch.arange(len(prompts)), last_R], self._embedding_VD).cpu()
+        return self._logits(hidden_RTD[torch.arange(len(prompts)), last_R]).cpu()
 
     def _step(self, token_R: Tensor, at_R: Tensor, cache: _Cache) -> Tensor:
         hidden_RTD = self._hidden(token_R[:, None], at_R, cache)
-        return functional.linear(hidden_RTD[:, 0], self._embedding_VD).cpu()
+        return self._logits(hidden_RTD[:, 0]).cpu()
+
+    def _logits(self, hidden_ND: Tensor) -> Tensor:
+        return kernels.soft_capped(functional.linear(hidden_ND, self._embedding_VD), self.config.soft_cap)
 
     @property
     def _positions(self) -> int:
@@ -286,14 +291,23 @@ class TorchLanguageModel:
         """Normed last states (R, T, D) of new tokens that begin at cache index `at_R` (None: at 0)."""
         rows, length = tokens_RT.shape
         place = _Place.make(self.config, rows, length, at_R, self._tables)
-        x_RTD = functional.embedding(tokens_RT.to(self._device), self._embedding_VD)
+        tokens_RT = tokens_RT.to(self._device)
+        x_RTD = functional.embedding(tokens_RT, self._embedding_VD)
         for index, layer in enumerate(self._layers):
             qkv = functional.linear(self._norm_of(x_RTD, layer.norm_in), layer.qkv)
+            if layer.values is not None:
+                qkv[..., -layer.values.shape[1] :] += functional.embedding(tokens_RT, layer.values)
             mixed = self._attend(qkv, index, place, cache)
             x_RTD = x_RTD + functional.linear(mixed, layer.out)
-            gate, up = functional.linear(self._norm_of(x_RTD, layer.norm_post), layer.gate_up).chunk(2, -1)
-            x_RTD = x_RTD + functional.linear(functional.silu(gate).mul_(up), layer.down)
+            inner = functional.linear(self._norm_of(x_RTD, layer.norm_post), layer.gate_up)
+            x_RTD = x_RTD + functional.linear(self._activated(inner), layer.down)
         return self._norm_of(x_RTD, self._norm)
+
+    def _activated(self, inner: Tensor) -> Tensor:
+        if self.config.relu_squared:
+            return functional.relu(inner).square_()
+        gate, up = inner.chunk(2, -1)
+        return functional.silu(gate).mul_(up)
 
     def _norm_of(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self._eps)
@@ -365,14 +379,22 @@ class _Place:
 def _fuse(block) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
     qkv = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+    gate_up = [mlp.gate_proj.weight, mlp.up_proj.weight] if mlp.gated else [mlp.up_proj.weight]
     return _Layer(
         norm_in=block.input_layernorm.weight.detach().float().clone(),
         qkv=torch.cat([w.detach().float() for w in qkv]),
         out=attention.o_proj.weight.detach().float().clone(),
         norm_post=block.post_attention_layernorm.weight.detach().float().clone(),
-        gate_up=torch.cat([mlp.gate_proj.weight.detach().float(), mlp.up_proj.weight.detach().float()]),
+        gate_up=torch.cat([w.detach().float() for w in gate_up]),
         down=mlp.down_proj.weight.detach().float().clone(),
+        values=_values(attention) if attention.has_values else None,
     )
+
+
+def _values(attention) -> Tensor:
+    """A layer's table of values (V, K E), as strong as its heads take them."""
+    table, mix_K = attention.value_embeds.weight.detach().float(), attention.value_mix.detach().float()
+    return table * mix_K.repeat_interleave(table.shape[1] // len(mix_K))
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

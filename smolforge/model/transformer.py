@@ -20,6 +20,9 @@ from torch.utils.checkpoint import checkpoint
 from smolforge import kernels
 from smolforge.model.config import ModelConfig
 
+VALUE_MIX = 0.5
+"""How strongly a token's own values count at first; learnt for each head."""
+
 
 @dataclass(frozen=True)
 class Where:
@@ -27,19 +30,23 @@ class Where:
 
     `bounds_C` says where documents begin once more, for FlashAttention (`kernels.rotary_attention`).
     Positions count from the row's start, not the document's: rotary attention depends on differences
-    alone, and a document sees only itself.
+    alone, and a document sees only itself. `tokens_BT` is what tables of values are looked up by.
     """
 
     cos: Tensor
     sin: Tensor
     starts_BT: Tensor | None
     bounds_C: Tensor | None = None
+    tokens_BT: Tensor | None = None
 
 
 class Attention(nn.Module):
-    """Causal attention within documents; `K` key/value heads serve `H` query heads."""
+    """Causal attention within documents; `K` key/value heads serve `H` query heads.
 
-    def __init__(self, config: ModelConfig) -> None:
+    With a table of values (`Research`), each token's own are added to those made from the residual.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.heads = config.num_attention_heads
         self.kv_heads = config.num_key_value_heads
@@ -49,25 +56,43 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, key, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, key, bias=False)
         self.o_proj = nn.Linear(query, config.hidden_size, bias=False)
+        self.has_values = config.has_values(layer)
+        if self.has_values:
+            self.value_embeds = nn.Embedding(config.vocab_size, key)
+            self.value_mix = nn.Parameter(torch.full((config.num_key_value_heads,), VALUE_MIX))
 
     def forward(self, x_BTD: Tensor, where: Where) -> Tensor:
         qkv = kernels.linear(x_BTD, self.q_proj.weight, self.k_proj.weight, self.v_proj.weight)
+        if self.has_values:
+            qkv = self._with_values(qkv, where)
         mixed = kernels.rotary_attention(
             qkv, self.heads, self.kv_heads, where.cos, where.sin, None, where.starts_BT, where.bounds_C
         )
         return kernels.linear(mixed, self.o_proj.weight)
 
+    def _with_values(self, qkv_BTP: Tensor, where: Where) -> Tensor:
+        assert where.tokens_BT is not None
+        own_BTV = kernels.embedding(where.tokens_BT, self.value_embeds.weight, qkv_BTP.dtype)
+        mix_V = self.value_mix.repeat_interleave(own_BTV.shape[-1] // self.kv_heads).to(own_BTV.dtype)
+        before = qkv_BTP.shape[-1] - own_BTV.shape[-1]
+        return torch.cat([qkv_BTP[..., :before], torch.addcmul(qkv_BTP[..., before:], own_BTV, mix_V)], -1)
+
 
 class FeedForward(nn.Module):
-    """SwiGLU: `down(silu(gate(x)) * up(x))`."""
+    """SwiGLU: `down(silu(gate(x)) * up(x))`; in a `Research` model `down(relu(up(x))^2)`."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.gated = not config.relu_squared
+        if self.gated:
+            self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
+        if not self.gated:
+            up = kernels.linear(x_BTD, self.up_proj.weight)
+            return kernels.linear(kernels.relu_squared(up), self.down_proj.weight)
         gate_up = kernels.linear(x_BTD, self.gate_proj.weight, self.up_proj.weight)
         return kernels.linear(kernels.swiglu(gate_up), self.down_proj.weight)
 
@@ -83,11 +108,11 @@ class Norm(nn.Module):
 class Block(nn.Module):
     """One layer. Takes the last sub-layer's output and the residual it has yet to join."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.eps = config.rms_norm_eps
         self.input_layernorm = Norm(config.hidden_size)
-        self.self_attn = Attention(config)
+        self.self_attn = Attention(config, layer)
         self.post_attention_layernorm = Norm(config.hidden_size)
         self.mlp = FeedForward(config)
 
@@ -112,12 +137,12 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.num_hidden_layers))
         self.norm = Norm(config.hidden_size)
 
 
 class Llama(nn.Module):
-    """A plain Llama decoder. Master parameters are fp32; products run in `compute`.
+    """A plain Llama decoder, or what `Research` makes of it. Master parameters are fp32; products run in `compute`.
 
     With `recompute`, training keeps each layer's input alone and makes the rest again on the way back.
     """
@@ -157,7 +182,8 @@ class Llama(nn.Module):
         sees only its own document. None: one document a row. `bounds_C` may say the same once more, as
         places in the flattened rows: what FlashAttention reads.
         """
-        where = Where(*self.rotary_tables(tokens_BT.shape[1], tokens_BT.device), starts_BT, bounds_C)
+        tables = self.rotary_tables(tokens_BT.shape[1], tokens_BT.device)
+        where = Where(*tables, starts_BT, bounds_C, tokens_BT)
         if self.compiled and bounds_C is not None:
             torch._dynamo.maybe_mark_dynamic(bounds_C, 0)  # any number of documents, one compiled graph
         x_BTD = kernels.embedding(tokens_BT, self.output_weight_VD, self.compute)
@@ -176,7 +202,8 @@ class Llama(nn.Module):
 
     def forward(self, tokens_BT: Tensor, starts_BT: Tensor | None = None) -> Tensor:
         """Logits (B, T, V) in fp32; training uses `hidden` with a fused loss, which never keeps these."""
-        return kernels.linear(self.hidden(tokens_BT, starts_BT), self.output_weight_VD).float()
+        logits_BTV = kernels.linear(self.hidden(tokens_BT, starts_BT), self.output_weight_VD).float()
+        return kernels.soft_capped(logits_BTV, self.config.soft_cap)
 
     def rotary_tables(self, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Cosines and sines for at least `length` positions, made when first needed."""
@@ -186,7 +213,7 @@ class Llama(nn.Module):
         return self._tables
 
     def initialise(self, seed: int, *, zero_outputs: bool = False) -> None:
-        """Normal weights of `initializer_range`, norms at one.
+        """Normal weights of `initializer_range`, norms at one, tables of values at zero.
 
         `zero_outputs` starts the projections that write to the residual at zero, so that every layer
         begins as the identity. Source: muP practice, arXiv:2203.03466; modded-nanogpt.
@@ -195,8 +222,10 @@ class Llama(nn.Module):
         with torch.no_grad():
             for name, weight in self.named_parameters():
                 if weight.ndim == 1:
-                    weight.fill_(1.0)
-                elif zero_outputs and name.endswith(("o_proj.weight", "down_proj.weight")):
+                    weight.fill_(VALUE_MIX if name.endswith("value_mix") else 1.0)
+                elif name.endswith("value_embeds.weight") or (
+                    zero_outputs and name.endswith(("o_proj.weight", "down_proj.weight"))
+                ):
                     weight.zero_()
                 else:
                     values = torch.randn(weight.shape, generator=draw, dtype=torch.float32)

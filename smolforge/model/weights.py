@@ -18,12 +18,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from smolforge.config import from_plain, to_plain
 from smolforge.errors import ConfigError, InputError
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, Research
 from smolforge.model.transformer import Llama
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+RESEARCH_TYPE = "smolforge_research"
 LARGEST_CONFIG_BYTES = 1 << 20
 LARGEST_SIZE = 1 << 24
 MOST_LAYERS = 1024
@@ -70,10 +72,12 @@ def save_tensors(file: Path, tensors: Mapping[str, Tensor], *, dtype: torch.dtyp
 def hf_config(
     config: ModelConfig, *, stored: str = "float32", bos: int = 0, eos: int = 0, pad: int = 0
 ) -> dict[str, Any]:
-    """The `config.json` of the public format for this shape."""
+    """The `config.json` of the public format for this shape; a `Research` model's is marked as one."""
+    research = config.research
     return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM" if research is None else "SmolforgeResearch"],
+        "model_type": "llama" if research is None else RESEARCH_TYPE,
+        **({} if research is None else {"research": to_plain(research)}),
         "vocab_size": config.vocab_size,
         "hidden_size": config.hidden_size,
         "intermediate_size": config.intermediate_size,
@@ -119,6 +123,9 @@ def load_config(folder: Path) -> ModelConfig:
             rope_theta=_rope_theta(plain, file),
             rms_norm_eps=_number(plain, "rms_norm_eps", file, 1e-6),
             initializer_range=_number(plain, "initializer_range", file, 0.02),
+            research=from_plain(Research, plain.get("research"))
+            if plain["model_type"] == RESEARCH_TYPE
+            else None,
         )
     except ConfigError as error:
         raise InputError(error.what, where=str(file), fix="the folder's config.json is damaged") from None
@@ -247,6 +254,8 @@ def _as_fp32(tensor: Tensor, name: str, file: Path) -> Tensor:
 
 def _check_architecture(plain: Mapping[str, Any], file: Path) -> None:
     names = plain.get("architectures") or []
+    if plain.get("model_type") == RESEARCH_TYPE and names == ["SmolforgeResearch"]:
+        return
     if plain.get("model_type") != "llama" or (names and names != ["LlamaForCausalLM"]):
         kind = (
             f"{plain.get('model_type', 'unknown')} ({', '.join(map(str, names)) or 'no architecture named'})"

@@ -339,7 +339,9 @@ def _sentence(run: Run, steps: Sequence[Step], numbers: Sequence[tuple[str, str]
         return "No model yet: " + (
             f"{len(run.made)} things made so far." if run.made else "nothing is made so far."
         )
-    text = f"A model of {known['parameters']} parameters"
+    research = any(model.facts.get("research") for model in run.of("Checkpoint"))
+    kind = "A research model, which runs here alone," if research else "A model"
+    text = f"{kind} of {known['parameters']} parameters"
     if run.phases:
         count = len(run.phases)
         text += (

@@ -257,6 +257,7 @@ def next_token_loss(z_loss: float = 0.0) -> Loss:
             batch.weights_BT.flatten(),
             z_loss,
             model.compiled,
+            model.config.soft_cap,
         )
         return LossSum(total, count)
 

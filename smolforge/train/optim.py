@@ -63,7 +63,7 @@ class Optimizer:
         """Of a tensor under AdamW: only matrices decay."""
         if self.parameters[name].ndim == 1:
             return self.config.norm_lr, 0.0
-        if name == EMBEDDING:
+        if is_table(name):
             return self.config.embedding_lr, 0.0
         return self.config.lr, self.config.weight_decay
 
@@ -126,7 +126,9 @@ class Optimizer:
             fill(value, tensors[name])  # into our own memory, whose alignment every run shares
 
 
-EMBEDDING = "model.embed_tokens.weight"
+def is_table(name: str) -> bool:
+    """Whether a parameter is looked up by token: the embedding, a `Research` model's values."""
+    return name.endswith(("embed_tokens.weight", "value_embeds.weight"))
 
 
 def make_optimizer(model: Llama, config: OptimConfig, team: Team | None = None) -> Optimizer:
@@ -138,6 +140,6 @@ def _stacks(parameters: Mapping[str, Tensor]) -> list[list[str]]:
     """Names of the matrices inside layers, those of one shape together."""
     shapes: dict[tuple[int, ...], list[str]] = {}
     for name, weight in parameters.items():
-        if weight.ndim == 2 and name != EMBEDDING:
+        if weight.ndim == 2 and not is_table(name):
             shapes.setdefault(tuple(weight.shape), []).append(name)
     return list(shapes.values())

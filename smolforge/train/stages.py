@@ -94,7 +94,7 @@ def pretrain(
     From `init` everything goes on: weights, optimiser, position in every domain, packing pool, schedule.
 
     Writes  config.json, model.safetensors, optimizer.safetensors, train_state.json, losses.jsonl
-    Facts   parameters; tokens so far; loss, the mean over the phase's last steps; flops of this phase
+    Facts   parameters; research, for a model that is no Llama; tokens so far; loss, the mean over the phase's last steps; flops of this phase
     Raises  StageError for a diverging or broken loss, naming the last good state
     Source  SmolLM2, arXiv:2502.02737, section 4
     """
@@ -119,6 +119,7 @@ def pretrain(
         losses.save(job.out / "losses.jsonl")
     return {
         "parameters": plan.model.parameters,
+        **({"research": True} if plan.model.research else {}),
         "tokens": state.tokens,
         "loss": losses.last_mean(),
         "flops": (state.tokens - begun_tokens) * plan.model.flops_per_token(plan.length),

@@ -89,6 +89,28 @@ def test_a_model_folder_from_elsewhere(config: object, weights: bytes, lab: Path
     refused(smol("chat", str(tmp_path / "model"), lab=lab), str(tmp_path / "model"))
 
 
+def test_a_model_larger_than_memory(lab: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "huge.py"
+    recipe.write_text(
+        "from smolforge.artifacts import Model\n"
+        "from smolforge.config import config\n"
+        "from smolforge.stage import stage\n"
+        "@config\n"
+        "class Config:\n"
+        "    numbers: int = 2**50\n"
+        "@stage(makes=Model, version=1)\n"
+        "def fill(cfg, job):\n"
+        '    """Take more memory than there is."""\n'
+        "    import torch\n"
+        "    torch.zeros(cfg.numbers)\n"
+        "    return {}\n"
+        "def recipe(store, cfg):\n"
+        "    store.run(fill, cfg, label='model')\n"
+        "SCALES = {'huge': Config()}\n"
+    )
+    refused(smol("run", str(recipe), lab=lab), "memory is full")
+
+
 def test_a_recipe_with_a_mistake_is_named_with_its_line(lab: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.py"
     recipe.write_text("from smolforge.data.stages import curate\nSCALES = {'x': undefined}\n")

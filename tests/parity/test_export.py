@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from smolforge.device.stages import ExportConfig, export
 from smolforge.errors import ConfigError, InputError, StageError
 from smolforge.evals.task import Sampling
 from smolforge.log import Log
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, Research
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_model, save_model
 from smolforge.stage import Job
@@ -263,6 +264,14 @@ def test_a_tokenizer_of_another_size_is_refused(checkpoint: Checkpoint, tmp_path
             job(tmp_path / "job"),
             model=checkpoint,
             tokenizer=Tokenizer(tmp_path / "tokenizer", "", ""),
+        )
+
+
+def test_a_research_model_is_not_exported(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    save_model(tmp_path / "model", Llama(replace(SHAPE, research=Research())))
+    with pytest.raises(StageError, match="no Llama"):
+        export(
+            CONFIG, job(tmp_path / "job"), model=Checkpoint(tmp_path / "model", "", ""), tokenizer=tokenizer
         )
 
 

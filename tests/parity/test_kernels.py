@@ -281,6 +281,37 @@ def test_linear_cross_entropy(dtype: torch.dtype, rows: int, vocab: int, width: 
     assert total.item() == pytest.approx(weights.sum().item())
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_soft_capped_losses(dtype: torch.dtype) -> None:
+    """Cross-entropy and log-probabilities with logits far beyond a cap of 3."""
+    targets, weights = torch.randint(0, 37, (50,)), torch.rand(50)
+    weight = draw(37, 12, scale=3).detach().to(dtype).float().requires_grad_()
+    hidden = draw(50, 12, dtype=dtype)
+
+    def capped(h: Tensor, w: Tensor) -> Tensor:
+        return 3 * torch.tanh(h @ w.T / 3)
+
+    def exact(h: Tensor, w: Tensor) -> Tensor:
+        lse = capped(h, w).logsumexp(-1)
+        losses = lse - capped(h, w).gather(-1, targets[:, None])[:, 0] + 0.01 * lse.square()
+        return (losses * weights.double()).sum()
+
+    check(
+        lambda h, w: kernels.linear_cross_entropy(h, w, targets, weights, 0.01, soft_cap=3.0)[0],
+        exact,
+        [hidden, weight],
+        dtype,
+        2,
+    )
+    check(
+        lambda h, w: kernels.token_logprobs(h, w, targets, 3.0),
+        lambda h, w: capped(h, w).log_softmax(-1).gather(-1, targets[:, None])[:, 0],
+        [hidden.detach().requires_grad_(), weight.detach().requires_grad_()],
+        dtype,
+        2,
+    )
+
+
 def test_cross_entropy_ignores_negative_targets_without_weights() -> None:
     hidden, weight = draw(6, 8), draw(10, 8)
     targets = torch.tensor([1, -100, 3, -100, 9, 0])

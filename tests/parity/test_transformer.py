@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional
 
 from smolforge.errors import InputError
 from smolforge.evals.task import Sampling
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, Research
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_config, load_model, save_model
@@ -46,6 +48,7 @@ MANY_HEADS = ModelConfig(
     head_dim=64,
     rope_theta=130_000.0,
 )
+RESEARCH = replace(TINY, research=Research(soft_cap=4.0))
 
 
 def random_model(config: ModelConfig, seed: int = 0) -> Llama:
@@ -89,7 +92,7 @@ def test_logits_loss_and_gradients_equal_transformers(config, tmp_path):
 
 
 def test_parameter_count_equals_the_config(tmp_path):
-    for config in (TINY, HEADS_OF_135M):
+    for config in (TINY, HEADS_OF_135M, RESEARCH, replace(RESEARCH, num_hidden_layers=2)):
         assert sum(weight.numel() for weight in Llama(config).parameters()) == config.parameters
 
 
@@ -114,6 +117,66 @@ def test_weights_are_written_deterministically_and_come_back(tmp_path):
     assert again.config == TINY
     for (name, ours), (_, back) in zip(model.named_parameters(), again.named_parameters(), strict=True):
         assert torch.equal(ours, back), name
+
+
+@pytest.mark.parametrize("research", [Research(), Research(relu_squared=False, soft_cap=0.0)])
+def test_a_research_model_comes_back_and_is_no_llama(tmp_path, research):
+    model = random_model(replace(TINY, research=research))
+    save_model(tmp_path, model)
+    again = load_model(tmp_path)
+    assert again.config == model.config
+    batch = tokens(TINY, 2, 9)
+    assert torch.equal(model(batch), again(batch))
+    with pytest.raises(ValueError, match="smolforge_research"):
+        transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+
+
+def plain_research(model, batch):
+    """The same model in plain operations of float64, one sequence after the other."""
+    config, weights = (
+        model.config,
+        {n: w.detach().double().requires_grad_() for n, w in model.named_parameters()},
+    )
+    heads, kv_heads, head = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    angle_TR = torch.outer(torch.arange(batch.shape[1]).double(), 1e4 ** (-torch.arange(0, head, 2) / head))
+
+    def norm(x, name):
+        return x * (x.square().mean(-1, keepdim=True) + config.rms_norm_eps).rsqrt() * weights[name]
+
+    def turned(x_BHTE):
+        first, second = x_BHTE.chunk(2, -1)
+        cos, sin = angle_TR.cos(), angle_TR.sin()
+        return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+
+    def parted(x_BTD, count):
+        return x_BTD.unflatten(-1, (count, head)).transpose(1, 2)
+
+    x = weights["model.embed_tokens.weight"][batch]
+    for layer in range(config.num_hidden_layers):
+        at = f"model.layers.{layer}."
+        y = norm(x, at + "input_layernorm.weight")
+        q, k, v = (y @ weights[f"{at}self_attn.{part}_proj.weight"].T for part in "qkv")
+        q, k, v = turned(parted(q, heads)), turned(parted(k, kv_heads)), parted(v, kv_heads)
+        if (at + "self_attn.value_mix") in weights:
+            own = parted(weights[at + "self_attn.value_embeds.weight"][batch], kv_heads)
+            v = v + own * weights[at + "self_attn.value_mix"][:, None, None]
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        x = x + mixed.transpose(1, 2).flatten(2) @ weights[at + "self_attn.o_proj.weight"].T
+        up = norm(x, at + "post_attention_layernorm.weight") @ weights[at + "mlp.up_proj.weight"].T
+        x = x + up.clamp(min=0).square() @ weights[at + "mlp.down_proj.weight"].T
+    logits = norm(x, "model.norm.weight") @ weights["model.embed_tokens.weight"].T
+    return config.research.soft_cap * torch.tanh(logits / config.research.soft_cap), weights
+
+
+def test_a_research_model_equals_plain_operations():
+    model, batch = random_model(RESEARCH), tokens(RESEARCH, 2, 33)
+    assert [block.self_attn.has_values for block in model.model.layers] == [True, False, True]
+    logits, (wanted, weights) = model(batch), plain_research(model, batch)
+    torch.testing.assert_close(logits.double(), wanted, atol=1e-4, rtol=1e-4)
+    functional.cross_entropy(logits.flatten(0, 1), batch.flatten()).backward()
+    functional.cross_entropy(wanted.flatten(0, 1), batch.flatten()).backward()
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad.double(), weights[name].grad, atol=1e-4, rtol=1e-3, msg=name)
 
 
 @pytest.mark.parametrize(
@@ -244,3 +307,10 @@ class TestGeneration:
         score = self.engine.logprobs([[]], [text])[0]
         assert score.tokens == 400
         assert -400 * 12 < score.total < -400
+
+
+class TestGenerationOfResearch(TestGeneration):
+    """The same of a model with its own values, relu squared and a soft cap."""
+
+    model = random_model(RESEARCH, 3)
+    engine = TorchLanguageModel(model)

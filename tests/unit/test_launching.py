@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from smolforge.artifacts import Corpus, RawDocs
 from smolforge.config import config
@@ -118,6 +119,15 @@ def test_an_error_with_words_of_its_own_comes_back_as_it_was(tmp_path: Path) -> 
     error = failure_of(tmp_path, "")
     assert type(error) is StoreError
     assert (error.what, error.where, error.fix) == ("the lab is full", "here", "clean up")
+
+
+def test_a_full_memory_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), Failures(tmp_path, "rank-1"):
+        torch.empty(1 << 50, dtype=torch.uint8)
+    fail(tmp_path, "rank-0", RuntimeError("connection closed by peer"))
+    error = failure_of(tmp_path, "")
+    assert error.what == "memory is full"
+    assert "--micro-tokens" in error.fix
 
 
 def test_the_killed_worker_is_named_before_those_that_miss_it(tmp_path: Path) -> None:
