@@ -64,14 +64,37 @@ static __attribute__((noinline)) void tile_of_columns(const uint32_t *left, cons
         for (int j = 0; j < 2; j++) put_floats(to + r * to_step + j * WIDE, sums.at[r][j], 1);
 }
 
-/* ROWS columns of left [tokens][rows], from `first` on, as [tokens][ROWS] words and some to spare; beyond the end
- * zero. */
+enum { COLUMN_TILE = CHUNK * ROWS + LANES }; /* words, with some to spare */
+
+/* BLOCK columns of left [tokens][rows], from `first` on, as tiles of [tokens][ROWS] words, COLUMN_TILE apart; beyond
+ * the end zero. */
 static void pack_columns(const half *left, long first, long rows, long tokens, uint32_t *to) {
     enum { READ = (ROWS + LANES - 1) / LANES * LANES };
-    long quick = first + ROWS <= rows ? tokens - 1 : 0; /* reads beyond its columns, so not at the very end */
-    for (long d = 0; d < quick; d++) twice(left + d * rows + first, to + d * ROWS, READ);
-    if (first + ROWS > rows) memset(to, 0, tokens * ROWS * sizeof *to);
-    for (long d = quick; d < tokens; d++) twice(left + d * rows + first, to + d * ROWS, smaller(ROWS, rows - first));
+    long quick = first + BLOCK <= rows ? tokens - 1 : 0; /* reads beyond its columns, so not at the very end */
+    for (long d = 0; d < quick; d++)
+        for (long t = 0; t < BLOCK / ROWS; t++)
+            twice(left + d * rows + first + t * ROWS, to + t * COLUMN_TILE + d * ROWS, READ);
+    for (long t = 0; t < BLOCK / ROWS && first + t * ROWS < rows; t++) {
+        long from = first + t * ROWS, count = smaller(ROWS, rows - from);
+        uint32_t *tile = to + t * COLUMN_TILE;
+        for (long d = quick; d < tokens; d++) {
+            if (count < ROWS) memset(tile + d * ROWS, 0, ROWS * sizeof *to);
+            twice(left + d * rows + from, tile + d * ROWS, count);
+        }
+    }
+}
+
+/* PANEL columns of right [depth][width], of which `wide` are there; the others zero. */
+static void pack_panel(const half *right, long width, long depth, long wide, half *to) {
+    for (long d = 0; d < depth; d++) {
+        half *row = to + d * PANEL;
+        if (wide == PANEL) {
+            for (long i = 0; i < PANEL; i += WIDE) *(vw_loose *)(row + i) = *(vw_loose *)(right + d * width + i);
+            continue;
+        }
+        memcpy(row, right + d * width, wide * sizeof(half));
+        memset(row + wide, 0, (PANEL - wide) * sizeof(half));
+    }
 }
 
 /* `rows` rows of a weight, at row0 of all `total_rows`, become part of both its packed forms:
@@ -156,34 +179,35 @@ static void add_floats(const float *from, long rows, long wide, float *total, lo
 /* total [M][D] += left [N][M]^T . right [N][D], tokens in order. */
 EXPORT int outer_product(const half *left, const half *right, long tokens, long rows, long width, float *total,
                          int threads) {
-    long whole = width / PANEL * PANEL, edge = width - whole;
+    int crowded = width % 256 == 0; /* rows so far apart share too few sets of the first cache */
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (long first = 0; first < rows; first += BLOCK) {
-        uint32_t doubled[BLOCK * CHUNK + LANES] __attribute__((aligned(64)));
-        half last[CHUNK * PANEL] __attribute__((aligned(64)));
+        uint32_t doubled[BLOCK / ROWS * COLUMN_TILE] __attribute__((aligned(64)));
+        half packed[CHUNK * PANEL] __attribute__((aligned(64)));
         float sums[ROWS * PANEL] __attribute__((aligned(64)));
         long count = smaller(BLOCK, rows - first);
         for (long n = 0; n < tokens; n += CHUNK) {
             long depth = smaller(CHUNK, tokens - n);
-            for (long r = 0; r < count; r += ROWS)
-                pack_columns(left + n * rows, first + r, rows, depth, doubled + r * CHUNK);
-            for (long d = 0; d < depth && edge; d++) {
-                memcpy(last + d * PANEL, right + (n + d) * width + whole, edge * sizeof(half));
-                memset(last + d * PANEL + edge, 0, (PANEL - edge) * sizeof(half));
-            }
-            for (long c = 0; c < width; c += PANEL)
+            pack_columns(left + n * rows, first, rows, depth, doubled);
+            for (long c = 0; c < width; c += PANEL) {
+                const half *panel = right + n * width + c;
+                long wide = smaller(PANEL, width - c), step = width;
+                if (crowded || wide < PANEL) {
+                    pack_panel(panel, width, depth, wide, packed);
+                    panel = packed, step = PANEL;
+                }
                 for (long r = 0; r < count; r += ROWS) {
-                    const half *panel = c < whole ? right + n * width + c : last;
-                    long step = c < whole ? width : PANEL;
+                    const uint32_t *tile = doubled + r / ROWS * COLUMN_TILE;
                     float *to = total + (first + r) * width + c;
-                    if (c < whole && r + ROWS <= count) {
-                        tile_of_columns(doubled + r * CHUNK, panel, step, depth, to, width);
+                    if (wide == PANEL && r + ROWS <= count) {
+                        tile_of_columns(tile, panel, step, depth, to, width);
                         continue;
                     }
                     memset(sums, 0, sizeof sums);
-                    tile_of_columns(doubled + r * CHUNK, panel, step, depth, sums, PANEL);
-                    add_floats(sums, smaller(ROWS, count - r), smaller(PANEL, width - c), to, width);
+                    tile_of_columns(tile, panel, step, depth, sums, PANEL);
+                    add_floats(sums, smaller(ROWS, count - r), wide, to, width);
                 }
+            }
         }
     }
     return 0;

@@ -92,14 +92,14 @@ def test_a_model_folder_from_elsewhere(config: object, weights: bytes, lab: Path
 def test_a_model_larger_than_memory(lab: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "huge.py"
     recipe.write_text(
-        "from smolforge.artifacts import Model\n"
+        "from smolforge.artifacts import Checkpoint\n"
         "from smolforge.config import config\n"
         "from smolforge.stage import stage\n"
         "@config\n"
         "class Config:\n"
         "    numbers: int = 2**50\n"
-        "@stage(makes=Model, version=1)\n"
-        "def fill(cfg, job):\n"
+        "@stage(makes=Checkpoint, version=1)\n"
+        "def fill(cfg: Config, job) -> dict:\n"
         '    """Take more memory than there is."""\n'
         "    import torch\n"
         "    torch.zeros(cfg.numbers)\n"

@@ -110,7 +110,7 @@ def test_the_compiled_cross_entropy_is_one_graph_for_any_number_of_rows(monkeypa
         targets, weights = torch.randint(0, 300, (rows,)), (torch.arange(rows) % 7 > 0).float()
         found = []
         for compiled in (True, False):
-            total = gpu.linear_cross_entropy(hidden, weight, targets, weights, 1e-4, compiled)
+            total = gpu.linear_cross_entropy(hidden, weight, targets, weights, 1e-4, compiled=compiled)
             found.append((total, *torch.autograd.grad(total, (hidden, weight))))
         for ours, plain in zip(*found, strict=True):
             assert (ours - plain).double().norm() <= 1e-3 * plain.double().norm()
