@@ -59,8 +59,7 @@ INLINE long round_up(long x, long step) { return (x + step - 1) / step * step; }
 /* LANES elements of a left factor's row, from element `at` on. */
 INLINE void store_left(uint32_t *row, long at, vf x) {
 #if KIND == F16
-    vu words = __builtin_convertvector((vh)narrow_half(x), vu);
-    *(vu_loose *)(row + at) = words | words << 16;
+    *(vu_loose *)(row + at) = doubled((vh)narrow_half(x));
 #else
     store((el *)row + at, x, LANES);
 #endif

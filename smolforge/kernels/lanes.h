@@ -195,13 +195,21 @@ INLINE void put_floats(float *to, vw sums, int add) {
     }
 }
 
-/* Each half into both halves of a word. */
+/* Each of 16 bits into both halves of a word. */
+INLINE vu doubled(vh x) {
+#if defined(__AVX512BW__)
+    const __m512i pairs = {0x0001000100000000, 0x0003000300020002, 0x0005000500040004, 0x0007000700060006,
+                           0x0009000900080008, 0x000b000b000a000a, 0x000d000d000c000c, 0x000f000f000e000e};
+    return (vu)_mm512_permutexvar_epi16(pairs, _mm512_castsi256_si512((__m256i)x));
+#else
+    vu words = __builtin_convertvector(x, vu);
+    return words | words << 16;
+#endif
+}
+
 INLINE void twice(const half *from, uint32_t *to, long count) {
     long i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        vu words = __builtin_convertvector(*(const vh_loose *)(from + i), vu);
-        *(vu_loose *)(to + i) = words | words << 16;
-    }
+    for (; i + LANES <= count; i += LANES) *(vu_loose *)(to + i) = doubled(*(const vh_loose *)(from + i));
     for (; i < count; i++) {
         uint16_t bits;
         memcpy(&bits, from + i, 2);
