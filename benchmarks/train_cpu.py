@@ -2,7 +2,7 @@
 
     python benchmarks/train_cpu.py --nanochat CHECKOUT --litgpt-python ENVIRONMENT/bin/python
     python benchmarks/train_cpu.py --quick …        1M and 5M parameters
-    python benchmarks/train_cpu.py --sizes 15m,50m  two of the six
+    python benchmarks/train_cpu.py --sizes 15m,50m  two of the six; with --add beside what was measured earlier today
     python benchmarks/train_cpu.py --clock cpu      one thread, processor seconds: for a machine that others use too
 
 Same shape, vocabulary, length, batch and threads for all. Each contestant runs in a process of its own, back to back,
@@ -234,10 +234,21 @@ def summary(results: dict[str, dict[str, Any]], contestants: Contestants) -> dic
     }
 
 
+def result_file(benchmark: str, folder: Path) -> Path:
+    """Today's file."""
+    return folder / f"{datetime.date.today().isoformat()}-{benchmark}.json"
+
+
+def earlier_sizes(folder: Path) -> dict[str, dict[str, Any]]:
+    """What today's file holds already."""
+    file = result_file("train_cpu", folder)
+    return json.loads(file.read_text(encoding="utf-8"))["sizes"] if file.is_file() else {}
+
+
 def write_result(line: dict[str, Any], folder: Path) -> None:
     """Keep the line under today's date, and print it."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{datetime.date.today().isoformat()}-{line['benchmark']}.json"
+    file = result_file(line["benchmark"], folder)
     file.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(line))
 
@@ -255,6 +266,7 @@ def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--quick", action="store_true", help="two small sizes, four seconds each")
     parse.add_argument("--sizes", default=",".join(SIZES))
+    parse.add_argument("--add", action="store_true", help="keep the other sizes of today's file")
     parse.add_argument("--rounds", type=int, default=1)
     parse.add_argument("--seconds", type=float, default=8.0, help="of timed steps, two at least, each round")
     parse.add_argument("--clock", choices=("wall", "cpu"), default="wall")
@@ -279,7 +291,8 @@ def main() -> None:
         name: compare(name, SIZES[name], contestants, given.rounds, given.seconds)
         for name in given.sizes.split(",")
     }
-    write_result(summary(results, contestants), given.results)
+    known = earlier_sizes(given.results) if given.add else {}
+    write_result(summary(known | results, contestants), given.results)
 
 
 if __name__ == "__main__":

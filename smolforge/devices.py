@@ -28,6 +28,16 @@ def prepare(machine: Machine) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it
 
 
+def check_groups(ranks: int, shard: int) -> None:
+    """ConfigError unless so many processes can be split into groups that share a model."""
+    if ranks % shard:
+        raise ConfigError(
+            f"{ranks} process{'es' * (ranks > 1)} cannot be split into groups of {shard}",
+            where="--shard",
+            fix="use a divisor of the number of processes: 1 copies the model to all, their number splits it over all",
+        )
+
+
 def _check(device: str) -> None:
     import torch
 

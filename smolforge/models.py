@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_talker(name: str, lab: Path) -> Talker:
-    """A model to talk to. `name` is a run (its export), a label, a model folder, or a .gguf file."""
+    """A model to talk to. `name` is a run (its export, or research model), a label, a model folder, or a .gguf file."""
     from smolforge.serve.talk import load_talker
 
     path = Path(name)
@@ -113,14 +113,25 @@ def _known(name: str, lab: Path) -> bool:
 def _artifact(name: str, lab: Path) -> Artifact:
     store = Store(lab)
     if name in store.runs():
-        if not _known(name, lab):
+        label = talking_label(store, name)
+        if label is None:
             raise StoreError(
                 f"the run `{name}` has no exported model yet",
                 where=str(lab),
                 fix=f"finish it, or name one of `smol show {name}`",
             )
-        return store.find(f"{name}/export")
+        return store.find(f"{name}/{label}")
     return store.find(name)
+
+
+def talking_label(store: Store, run: str) -> str | None:
+    """What of a run is there to be talked to: its export, or its last research model, which has none."""
+    labels = read_labels(store.lab / "runs" / run)
+    if "export" in labels:
+        return "export"
+    models = [label for label in labels if label.endswith("/model")]
+    research = models and store.find(f"{run}/{models[-1]}").facts.get("research")
+    return models[-1] if research else None
 
 
 def _tokenizer_of(artifact: Artifact, lab: Path) -> Tokenizer:

@@ -10,11 +10,12 @@ from pathlib import Path
 import smolforge
 from smolforge.artifacts import Artifact, Scores
 from smolforge.config import to_plain
-from smolforge.devices import prepare
+from smolforge.devices import check_groups, prepare
 from smolforge.errors import ConfigError
 from smolforge.launch.hosts import HostZero, follow
 from smolforge.launch.settings import LaunchSettings, make_launcher
 from smolforge.log import Log
+from smolforge.models import talking_label
 from smolforge.recipe import load_recipe
 from smolforge.stage import Launcher, Machine
 from smolforge.store import Store, disk_errors, write_json
@@ -37,6 +38,8 @@ def run_recipe(
     run_name = name or loaded.name
     if "/" in run_name or run_name.startswith("."):
         raise ConfigError(f"`{run_name}` cannot name a run", fix="leave out slashes and leading dots")
+    if launch.ranks is not None:
+        check_groups(launch.ranks, machine.shard)
     if launch.threads:  # thread pools read this once, before torch is first imported by a stage
         os.environ["OMP_NUM_THREADS"] = str(launch.threads)
     if launch.on in ("local", "torchrun"):  # elsewhere the workers find out for themselves
@@ -87,7 +90,7 @@ def _conclude(store: Store, run_folder: Path) -> None:
         f"\n{run_folder.name} is complete: {len(store.labels)} artifacts, {format_seconds(total)} of work"
     )
     store.log.say(f"  report  {report}")
-    if "export" in store.labels:
+    if talking_label(store, run_folder.name):
         option = "" if str(store.lab) == "lab" else f" --lab {store.lab}"
         store.log.say(
             f"  talk    smol chat {run_folder.name}{option}     or  smol serve {run_folder.name}{option}"

@@ -394,6 +394,7 @@ def _tune(
     before = init.facts.get("tokens", 0)
     facts: dict[str, int | float | str] = {
         "parameters": shape.parameters,
+        **({"research": True} if shape.research else {}),
         "tokens": (before if isinstance(before, int) else 0) + done.tokens,
         "flops": done.tokens * shape.flops_per_token(length),
     }

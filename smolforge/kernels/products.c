@@ -105,10 +105,12 @@ EXPORT int pack_weight(const float *weight, long rows, long width, long row0, lo
     for (long r = 0; r < rows; r++) {
         long m = row0 + r;
         half *column = across + m / PANEL * width * PANEL + m % PANEL;
-        for (long d = 0; d < width; d++) column[d * PANEL] = weight[r * width + d];
         for (long d = 0; d < width; d += PANEL) {
             half *row = along + (d / PANEL * total_rows + m) * PANEL;
-            for (long i = 0; i < smaller(PANEL, width - d); i++) row[i] = weight[r * width + d + i];
+            const float *from = weight + r * width + d;
+            long wide = smaller(PANEL, width - d);
+            EACH(i, wide, store(row + i, load_float(from + i, left), left);)
+            for (long i = 0; i < wide; i++) column[(d + i) * PANEL] = row[i];
         }
     }
     return 0;

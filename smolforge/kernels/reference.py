@@ -18,11 +18,13 @@ from torch.utils.checkpoint import checkpoint
 
 CHUNK_TOKENS = 1024
 """Rows of logits alive at a time; chosen so that 1024 x 49152 in bf16 stays near 100 MB."""
+LEAST_ROWS = 512
+"""Of logits alive at a time: each such part is added to the whole gradient of the output matrix, which is slow."""
 
 
 def row_parts(rows: int, row_bytes: int, most_bytes: int) -> list[slice]:
-    """Even parts of the rows, each of `most_bytes` at most, but of 128 rows at least."""
-    parts = max(1, -(-rows // max(128, most_bytes // row_bytes)))
+    """Even parts of the rows, each of `most_bytes` at most, but of `LEAST_ROWS` at least."""
+    parts = max(1, -(-rows // max(LEAST_ROWS, most_bytes // row_bytes)))
     step = max(1, -(-rows // parts))
     return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
 

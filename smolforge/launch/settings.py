@@ -62,6 +62,13 @@ class LaunchSettings:
             raise ConfigError(f"`--on {self.on}` has no options", fix="leave out --on-option")
 
     @property
+    def ranks(self) -> int | None:
+        """Workers in all; None where the number of GPUs elsewhere decides."""
+        if self.processes is None and self.device != "cpu":
+            return None
+        return (self.processes or 1) * self.nodes
+
+    @property
     def hosts(self) -> Hosts:
         """This host among those that torchrun joins."""
         return Hosts(self.nodes, self.node_rank, self.rendezvous if self.nodes > 1 else LONELY)

@@ -22,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from smolforge import kernels
-from smolforge.errors import ConfigError
+from smolforge.devices import check_groups
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -70,12 +70,7 @@ def joined(rank: int, ranks: int, shard: int, device: str) -> Iterator[Team | No
 
     The address to meet at comes from MASTER_ADDR and MASTER_PORT, as torchrun sets them.
     """
-    if ranks % shard:
-        raise ConfigError(
-            f"{ranks} processes cannot be split into groups of {shard}",
-            where="shard",
-            fix="use a divisor of the number of processes: 1 copies the model to all, their number splits it over all",
-        )
+    check_groups(ranks, shard)
     if ranks == 1:
         yield None
         return

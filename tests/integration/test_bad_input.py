@@ -46,6 +46,12 @@ def refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
         (["run", "nothing"], ["no recipe `nothing`", "quickstart"]),
         (["run", "own_data"], ["`data` is not set"]),
         (["run", "own_data", "--set", "data=/no/such/folder"], ["does not exist", "/no/such/folder"]),
+        (["run", "quickstart", "--shard", "2"], ["1 process cannot be split into groups of 2"]),
+        (
+            ["run", "quickstart", "--on", "torchrun", "--processes", "2", "--shard", "3"],
+            ["2 processes cannot"],
+        ),
+        (["run", "quickstart", "--device", "gpu"], ["no device `gpu`"]),
         (["show", "nothing/at/all"], ["no artifact"]),
         (["diff", "one", "two"], ["no run `one`"]),
         (["chat", "nothing"], ["nothing"]),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from smolforge.errors import StageError
+from smolforge.models import export_model, open_talker
 from smolforge.store import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,15 @@ def run(lab: Path, *arguments: str) -> dict:
 def test_the_published_flow_runs_to_its_export(lab: Path) -> None:
     labels = run(lab, "smollm2", "--scale", "tiny")
     assert {"phase-1/scores", "phase-2/mixture", "sft/model", "dpo/model", "export"} <= set(labels)
+
+
+def test_a_research_model_goes_the_whole_way_but_out(lab: Path, tmp_path: Path) -> None:
+    labels = run(lab, "smollm2", "--scale", "tiny", "--set", "model.research={}")
+    assert "export" not in labels
+    assert labels["phase-2/model"]["facts"]["research"] and labels["dpo/model"]["facts"]["research"]
+    assert open_talker("smollm2", lab).name == "smollm2"
+    with pytest.raises(StageError, match="no Llama"):
+        export_model("smollm2", tmp_path / "out", lab)
 
 
 SMALL = (

@@ -69,7 +69,8 @@ def test_bounds_hold_every_document_once(seed):
 
 @pytest.mark.parametrize("rows,vocab,z_loss", [(1, 7, 0.0), (300, 33, 0.01), (517, 129, 0.0)])
 def test_cross_entropy_and_gradients(monkeypatch, rows, vocab, z_loss):
-    monkeypatch.setattr(gpu, "LOGIT_BYTES", 1)  # the least: 128 rows at a time
+    monkeypatch.setattr(gpu, "LOGIT_BYTES", 1)
+    monkeypatch.setattr(reference, "LEAST_ROWS", 128)
     hidden = torch.randn(rows, 12, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(vocab, 12, dtype=torch.float64, requires_grad=True)
     targets, weights = torch.randint(0, vocab, (rows,)), torch.randint(0, 3, (rows,)).double()
@@ -103,6 +104,7 @@ def test_cross_entropy_in_bf16_with_fp32_masters():
 )
 def test_the_compiled_cross_entropy_is_one_graph_for_any_number_of_rows(monkeypatch):
     monkeypatch.setattr(gpu, "LOGIT_BYTES", 1)
+    monkeypatch.setattr(reference, "LEAST_ROWS", 128)
     weight = torch.randn(300, 8, requires_grad=True)
     counters["stats"].clear()
     for rows in (300, 290):

@@ -177,6 +177,20 @@ def test_settings_that_cannot_be(asked: dict) -> None:
         LaunchSettings(**asked)
 
 
+@pytest.mark.parametrize(
+    ("asked", "ranks"),
+    [
+        ({"on": "local"}, 1),
+        ({"on": "torchrun", "processes": 4}, 4),
+        ({"on": "slurm", "processes": 4, "nodes": 3}, 12),
+        ({"on": "slurm", "nodes": 3}, 3),
+        ({"on": "slurm", "nodes": 3, "device": "cuda"}, None),
+    ],
+)
+def test_the_number_of_workers_is_known_beforehand(asked: dict, ranks: int | None) -> None:
+    assert LaunchSettings(**asked).ranks == ranks
+
+
 def test_one_local_process_needs_no_launcher() -> None:
     assert make_launcher(LaunchSettings(on="local")) is None
     assert make_launcher(LaunchSettings(on="local", processes=2)) is not None
