@@ -13,6 +13,9 @@ from smolforge.kernels.reference import rotary_tables
 
 __all__ = ["rotary_tables"]
 
+NEWTON_SCHULZ_NUMBERS = 1 << 20
+"""Of the matrices that are orthogonalised together on a CPU."""
+
 
 def rms_norm(x_ND: Tensor, weight_D: Tensor, eps: float) -> Tensor:
     """x / rms(x) * weight over the last dimension, in x's type; any leading dimensions."""
@@ -144,8 +147,15 @@ def square_norms(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def newton_schulz(matrix_LMN: Tensor) -> Tensor:
-    """The nearest half-orthogonal matrices, roughly; see `reference.newton_schulz`. On CUDA in bf16."""
-    return (gpu if matrix_LMN.is_cuda else reference).newton_schulz(matrix_LMN)
+    """The nearest half-orthogonal matrices, roughly; see `reference.newton_schulz`. On CUDA in bf16.
+
+    On the CPU a few at a time, so that what lies between two products stays in the cache.
+    """
+    if matrix_LMN.is_cuda:
+        return gpu.newton_schulz(matrix_LMN)
+    count, numbers = max(1, len(matrix_LMN)), matrix_LMN.numel()
+    parts = matrix_LMN.split(max(1, NEWTON_SCHULZ_NUMBERS * count // max(1, numbers)))
+    return torch.cat([reference.newton_schulz(part) for part in parts])
 
 
 def adamw_step(
