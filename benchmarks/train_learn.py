@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 from peers.start import Contestants, Failure, stop_with_children, tell
-from train_cpu import add_peers, measured_peak, processor, shape_of, write_result
+from train_cpu import PEER_TYPES, add_peers, measured_peak, processor, shape_of, write_result
 
 from smolforge.data.documents import Document, stable_share
 from smolforge.data.readers import Limits, read_file
@@ -307,7 +307,7 @@ def main() -> None:
     tell(f"{unique_bytes / 1e6:.1f} MB to learn from, {sum(map(size_of, held_out)) / 1e3:.0f} kB held out")
     rate = sizing.measure_rate(given.threads, "cpu", given.length, "auto")
     peak = measured_peak(contestants)
-    precision = max(peak, key=lambda name: peak[name])
+    precision = max(PEER_TYPES, key=lambda name: peak[name])
     results = {}
     with tempfile.TemporaryDirectory() as work:
         for mark, count in zip(minutes, seeds, strict=True):
