@@ -44,6 +44,7 @@ class Log:
         if self.file is None:
             return
         line = {"t": round(time.time(), 3), "event": event, "stage": self.stage, "label": self.label, **facts}
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
