@@ -1,4 +1,4 @@
-"""The whole road in about ten minutes on two cores, from data that every Python brings along.
+"""The whole road in eight to ten minutes on two cores, from data that every Python brings along.
 
     sources ─ curation ─ tokenizer ─┬─ phase 1 ─ phase 2 ─ phase 3 ─┬─ SFT ─ DPO ─ GRPO ─ export
                                     └─ evaluate, choose the mixture ┘        (evaluate each)
