@@ -305,18 +305,23 @@ static void score_gradients(const Attention *a, Room *r, long b, long h, long t0
     for (long j = count; j < round_up(count, UNIT); j++) /* the odd row's missing partner adds nothing */
         for (long s = 0; s < span; s++) r->scores[j * step + s] = r->dscores[j * step + s] = 0;
     for (long j = 0; j < count; j++) {
-        long at = ((b * a->length + t0 + j) * a->heads + h) * a->width;
         float lse = a->lse[(b * a->heads + h) * a->length + t0 + j];
         float *p = r->scores + j * step, *d = r->dscores + j * step;
         vf dots = {0};
-        EACH(i, a->width, dots += load(a->dout + at + i, left) * load(a->out + at + i, left);)
-        float delta = add_lanes(dots);
         mask(p, low, high, start_of(a, b, t0 + j), t0 + j);
+        for (long s = 0; s < span; s += LANES)
+            *(vf_loose *)(p + s) = exponential(*(vf_loose *)(p + s) * scale - lse);
+#if KIND == F16 /* dP was rounded to halves: its mean must be taken of the same numbers, or the two do not cancel */
+        for (long s = 0; s < span; s += LANES) dots += *(vf_loose *)(p + s) * *(vf_loose *)(d + s);
+#else
+        long at = ((b * a->length + t0 + j) * a->heads + h) * a->width;
+        EACH(i, a->width, dots += load(a->dout + at + i, left) * load(a->out + at + i, left);)
+#endif
+        float delta = add_lanes(dots);
         for (long s = 0; s < span; s += LANES) {
-            vf power = exponential(*(vf_loose *)(p + s) * scale - lse);
+            vf power = *(vf_loose *)(p + s);
             vf slope = power * (*(vf_loose *)(d + s) - delta) * LIFT(scale);
 #if KIND == BF16
-            *(vf_loose *)(p + s) = power;
             *(vf_loose *)(d + s) = slope;
             store_left(r->p_rows + j * (step / UNIT), s, slope);
 #else

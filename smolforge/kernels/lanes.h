@@ -207,6 +207,7 @@ INLINE vu doubled(vh x) {
 #endif
 }
 
+/* The same of a row. */
 INLINE void twice(const half *from, uint32_t *to, long count) {
     long i = 0;
     for (; i + LANES <= count; i += LANES) *(vu_loose *)(to + i) = doubled(*(const vh_loose *)(from + i));
