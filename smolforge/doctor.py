@@ -127,7 +127,7 @@ def _tools() -> list[Finding]:
     from smolforge.evals import sandbox
     from smolforge.launch import settings
 
-    chosen = kernels.describe()
+    chosen, held_back = kernels.describe(), kernels.slowdown()
     plain = chosen.get("path") == "torch"
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     import torch
@@ -142,9 +142,9 @@ def _tools() -> list[Finding]:
         ),
         Finding(
             "kernels",
-            ", ".join(f"{k} {v}" for k, v in chosen.items()),
-            "training will use plain PyTorch, several times slower" if plain else "",
-            needed=False,
+            ", ".join(f"{k} {v}" for k, v in chosen.items() if k != "slow"),
+            held_back or ("unset SMOL_KERNELS: plain PyTorch is several times slower" if plain else ""),
+            needed=bool(held_back),
         ),
         Finding("GPU", torch.cuda.get_device_name() if cuda else "none; the recipes run on the processor"),
         Finding("run --on", settings.at_hand()),

@@ -375,7 +375,7 @@ def _tune(
     from smolforge.model.weights import save_model
     from smolforge.train.stages import tell_where
 
-    tell_where(job)
+    tell_where(job, course.model)
     done = tune(
         course,
         job.work,
@@ -393,8 +393,7 @@ def _tune(
     shape = course.model.config
     before = init.facts.get("tokens", 0)
     facts: dict[str, int | float | str] = {
-        "parameters": shape.parameters,
-        **({"research": True} if shape.research else {}),
+        **shape.facts,
         "tokens": (before if isinstance(before, int) else 0) + done.tokens,
         "flops": done.tokens * shape.flops_per_token(length),
     }

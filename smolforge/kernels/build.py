@@ -21,6 +21,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -44,7 +45,7 @@ COMPILE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Built:
-    """A loaded library, or the reason why there is none."""
+    """A loaded library, or none; `reason` says why there is none, or why it is slower than it could be."""
 
     library: ctypes.CDLL | None
     reason: str
@@ -65,7 +66,7 @@ def built() -> Built:
     if wish == "torch":
         return Built(None, "SMOL_KERNELS=torch")
     try:
-        return _build()
+        state = _build()
     except (CompileError, OSError) as error:
         if wish == "c":
             raise MissingExtra(
@@ -73,11 +74,11 @@ def built() -> Built:
                 where="SMOL_KERNELS=c",
                 fix="install a C compiler (gcc or clang), or set SMOL_KERNELS=auto",
             ) from None
-        warnings.warn(
-            f"CPU training runs in plain PyTorch, several times slower: {error}. Install gcc or clang to change that.",
-            stacklevel=2,
-        )
-        return Built(None, str(error))
+        told = f"CPU training runs in plain PyTorch, several times slower: {error}. Install gcc or clang"
+        state = Built(None, told)
+    if state.reason:
+        warnings.warn(state.reason, stacklevel=2)
+    return state
 
 
 def _build() -> Built:
@@ -100,7 +101,18 @@ def _build() -> Built:
     if not _is_whole(ready):
         with tempfile.TemporaryDirectory(dir=ready.parent) as scratch:
             _publish(_compile_somehow(compiler, march, openmp, folder, Path(scratch)), ready)
-    return Built(_declare(ctypes.CDLL(str(ready))), "", version, f"-march={march}")
+    library = _declare(ctypes.CDLL(str(ready)))
+    return Built(library, _threads_missing(library), version, f"-march={march}")
+
+
+def _threads_missing(library: ctypes.CDLL) -> str:
+    cores = os.cpu_count() or 1
+    if library.has_threads() or cores == 1:
+        return ""
+    return (
+        f"the C kernels run on one thread of {cores}: the compiler refused OpenMP, or PyTorch brought none. "
+        "Install gcc, and a PyTorch from its usual wheels"
+    )
 
 
 def _publish(made: Path, ready: Path) -> None:
@@ -151,12 +163,35 @@ def _processor() -> str:
 def _openmp_runtime() -> str:
     """The OpenMP library that PyTorch has loaded: with a second one, two sets of threads would fight for the cores."""
     torch.get_num_threads()
-    try:
-        maps = Path("/proc/self/maps").read_text().splitlines()
-    except OSError:
-        maps = [str(path) for path in sorted((Path(torch.__file__).parent / "lib").glob("lib*omp*"))]
-    names = sorted({line.split()[-1] for line in maps if "omp" in line.rsplit("/", 1)[-1] and "/" in line})
+    beside = (Path(torch.__file__).parent / "lib").glob("lib*omp*")
+    names = [
+        name for name in [*sorted(_loaded_libraries()), *sorted(map(str, beside))] if Path(name).is_file()
+    ]
     return next((n for n in names if Path(n).name.startswith(("libgomp", "libiomp", "libomp"))), "")
+
+
+def _loaded_libraries() -> list[str]:
+    """Paths of this process's shared libraries as the dynamic linker holds them, whatever characters are in them."""
+    program, found = ctypes.CDLL(None), []
+    if hasattr(program, "dl_iterate_phdr"):
+
+        def note(info: Any, _size: int, _data: Any) -> int:
+            found.append(os.fsdecode(info.contents.name or b""))
+            return 0
+
+        visit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Loaded), ctypes.c_size_t, ctypes.c_void_p)
+        program.dl_iterate_phdr(visit(note), None)
+    elif hasattr(program, "_dyld_image_count"):  # macOS
+        program._dyld_get_image_name.restype = ctypes.c_char_p
+        images = range(program._dyld_image_count())
+        found += [os.fsdecode(program._dyld_get_image_name(image) or b"") for image in images]
+    return found
+
+
+class _Loaded(ctypes.Structure):
+    """The beginning of `dl_phdr_info`, see dl_iterate_phdr(3)."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("name", ctypes.c_char_p))
 
 
 def _cache_folder() -> Path:
@@ -245,7 +280,8 @@ def describe() -> dict[str, str]:
     """Which path runs, with which instructions, and why."""
     state = built()
     if state.library is None:
-        return {"path": "torch", "reason": state.reason}
+        held_back = slowdown()
+        return {"path": "torch", "reason": state.reason} | ({"slow": held_back} if held_back else {})
     vectors = f"{32 * state.library.lanes()}-bit vectors"
     dots = ", bf16 dot products" if state.library.bf16_instructions() else ""
     dots += ", fp16 products" if state.library.f16_instructions() else ""
@@ -255,4 +291,10 @@ def describe() -> dict[str, str]:
         "compiler": state.compiler,
         "flags": state.flags,
         "runs": f"{vectors}{dots}, {threads}",
+        **({"slow": held_back} if (held_back := slowdown()) else {}),
     }
+
+
+def slowdown() -> str:
+    """Why this process trains slower than the machine could; empty where nothing holds it back or the user chose so."""
+    return "" if os.environ.get("SMOL_KERNELS") == "torch" else built().reason

@@ -218,3 +218,8 @@ def knows(dtype: torch.dtype) -> bool:
 def describe() -> dict[str, str]:
     """Which path runs and why: for events and records."""
     return build.describe()
+
+
+def slowdown() -> str:
+    """Why training here is slower than this machine could be; empty where nothing is wrong."""
+    return build.slowdown()

@@ -71,6 +71,11 @@ class ModelConfig:
         return plain + self._value_numbers
 
     @property
+    def facts(self) -> dict[str, int | bool]:
+        """What is told of every model: its parameters, and whether it is a research model."""
+        return {"parameters": self.parameters} | ({"research": True} if self.research else {})
+
+    @property
     def relu_squared(self) -> bool:
         """Whether the feed-forward has relu(x)^2 and no gate."""
         return self.research is not None and self.research.relu_squared

@@ -89,7 +89,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as far as it has come: its artifacts in the order they were made."""
+    """A run as far as it has come: its artifacts in the order they were made; `slow` says what held its training back."""
 
     name: str
     recipe: Mapping[str, Any]
@@ -97,6 +97,7 @@ class Run:
     is_finished: bool
     working_on: str = ""
     by_key: Mapping[str, Made] = field(default_factory=dict)
+    slow: str = ""
 
     def of(self, *kinds: str) -> list[Made]:
         """The artifacts of these kinds."""
@@ -153,6 +154,9 @@ def read_run(run_folder: Path, artifacts_folder: Path) -> Run:
         is_finished=bool(now) and now[-1]["event"] == "finished",
         working_on=working,
         by_key={one.key: one for one in made},
+        slow=next(
+            (str(e["slow"]) for e in reversed(events) if e.get("event") == "kernels" and e.get("slow")), ""
+        ),
     )
 
 

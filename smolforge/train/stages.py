@@ -17,6 +17,7 @@ from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 if TYPE_CHECKING:
     from smolforge.data.ahead import AheadBatches
     from smolforge.data.batches import MixtureBatches
+    from smolforge.model.transformer import Llama
     from smolforge.train.loop import TrainState
     from smolforge.train.record import LossLog
     from smolforge.train.team import Team
@@ -118,8 +119,7 @@ def pretrain(
         save_training(job.out, whole, {"batches": batches.state()})
         losses.save(job.out / "losses.jsonl")
     return {
-        "parameters": plan.model.parameters,
-        **({"research": True} if plan.model.research else {}),
+        **plan.model.facts,
         "tokens": state.tokens,
         "loss": losses.last_mean(),
         "flops": (state.tokens - begun_tokens) * plan.model.flops_per_token(plan.length),
@@ -260,7 +260,6 @@ def _train(
 ) -> None:
     import math
 
-    from smolforge import kernels
     from smolforge.train.checkpoint import Checkpoints
     from smolforge.train.loop import fit, next_token_loss
     from smolforge.train.record import StepNotes
@@ -271,8 +270,7 @@ def _train(
     if resumed is not None:
         batches.restore(resumed["batches"])
         losses.lines = list(resumed["lines"])
-    job.log.event("kernels", compute=str(state.model.compute), threads=job.threads, **kernels.describe())
-    tell_where(job)
+    tell_where(job, state.model)
     begun_step = state.step - (state.tokens - begun_tokens) // plan.step_tokens
     every = -(-plan.steps // MOST_LOGGED)
     notes = StepNotes(
@@ -309,8 +307,13 @@ def _train(
             notes.tell(step, batches.trained)
 
 
-def tell_where(job: Job) -> None:
-    """An event that says on what the result depends by rounding alone."""
+def tell_where(job: Job, model: Llama) -> None:
+    """Events that say on what the result depends by rounding alone, and how fast this machine's path is."""
+    from smolforge import kernels
+
+    job.log.event("kernels", compute=str(model.compute), threads=job.threads, **kernels.describe())
+    if job.device == "cpu" and (held_back := kernels.slowdown()):
+        job.log.say(f"  SLOW: {held_back}.")
     job.log.event(
         "parallel",
         ranks=job.ranks,
