@@ -19,6 +19,7 @@ V vocabulary, F feed-forward, N tokens flat, P rotary table length, R = E / 2.
 """
 
 from smolforge.kernels.ops import (
+    Packed,
     adamw_step,
     adamw_steps,
     add_rms_norm,
@@ -29,6 +30,7 @@ from smolforge.kernels.ops import (
     linear,
     linear_cross_entropy,
     newton_schulz,
+    pack,
     relu_squared,
     rms_norm,
     rotary,
@@ -38,11 +40,15 @@ from smolforge.kernels.ops import (
     soft_capped,
     square_norm,
     square_norms,
+    still_tables,
     swiglu,
+    times,
+    times_wide,
     token_logprobs,
 )
 
 __all__ = [
+    "Packed",
     "adamw_step",
     "adamw_steps",
     "add_rms_norm",
@@ -53,6 +59,7 @@ __all__ = [
     "linear",
     "linear_cross_entropy",
     "newton_schulz",
+    "pack",
     "relu_squared",
     "rms_norm",
     "rotary",
@@ -62,6 +69,9 @@ __all__ = [
     "soft_capped",
     "square_norm",
     "square_norms",
+    "still_tables",
     "swiglu",
+    "times",
+    "times_wide",
     "token_logprobs",
 ]

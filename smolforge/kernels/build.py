@@ -260,7 +260,7 @@ _TYPED = {
 }
 _PLAIN = {"adamw": "pppplfffffffi", "square_sums": "plpi", "attention_check": "pplll"}
 _PLAIN |= {"lanes": "", "bf16_instructions": "", "f16_instructions": "", "has_threads": ""}
-_HALVES = {"pack_weight": "pllllppi", "product": "pplllpi", "outer_product": "pplllpi"}
+_HALVES = {"pack_weight": "pllllppi", "product": "pplllppi", "outer_product": "pplllpi"}
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:

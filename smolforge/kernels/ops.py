@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from smolforge.kernels import build, fused, fused_loss, gpu, reference
-from smolforge.kernels.reference import rotary_tables
+from smolforge.kernels import build, fused, fused_loss, gpu, products, reference
+from smolforge.kernels.products import Packed, times_wide
+from smolforge.kernels.reference import rotary_tables, still_tables
 
-__all__ = ["rotary_tables"]
+__all__ = ["Packed", "rotary_tables", "still_tables", "times_wide"]
 
 NEWTON_SCHULZ_NUMBERS = 1 << 20
 """Of the matrices that are orthogonalised together on a CPU."""
@@ -91,6 +92,17 @@ def linear(x_ND: Tensor, *weights_MD: Tensor) -> Tensor:
     """
     path = fused if fused.serves(x_ND) else reference
     return path.linear(x_ND, *weights_MD)
+
+
+def pack(weights: Sequence[Tensor], dtype: torch.dtype) -> Packed:
+    """A copy of weights, one above the other, laid out for `times` in `dtype`: what a model that only reads keeps."""
+    alone = len(weights) == 1 and weights[0].dtype == dtype
+    return products.pack([w.detach().clone() if alone else w.detach() for w in weights], dtype, reading=True)
+
+
+def times(x_ND: Tensor, weight: Packed) -> Tensor:
+    """x @ W.T in x's type, without gradients; any leading dimensions."""
+    return products.times(x_ND.reshape(-1, weight.width), weight).view(*x_ND.shape[:-1], weight.rows)
 
 
 def embedding(tokens_BT: Tensor, weight_VD: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -98,15 +98,16 @@ static void pack_panel(const half *right, long width, long depth, long wide, hal
 }
 
 /* `rows` rows of a weight, at row0 of all `total_rows`, become part of both its packed forms:
- * across, [M / PANEL][D][PANEL], for x . W^T, and along, [D / PANEL][M][PANEL], for dy . W. */
+ * across, [M / PANEL][D][PANEL], for x . W^T, and (unless NULL) along, [D / PANEL][M][PANEL], for dy . W. */
 EXPORT int pack_weight(const float *weight, long rows, long width, long row0, long total_rows, half *across,
                        half *along, int threads) {
 #pragma omp parallel for schedule(static) num_threads(threads) if (rows * width > 65536)
     for (long r = 0; r < rows; r++) {
         long m = row0 + r;
         half *column = across + m / PANEL * width * PANEL + m % PANEL;
+        half apart[PANEL];
         for (long d = 0; d < width; d += PANEL) {
-            half *row = along + (d / PANEL * total_rows + m) * PANEL;
+            half *row = along ? along + (d / PANEL * total_rows + m) * PANEL : apart;
             const float *from = weight + r * width + d;
             long wide = smaller(PANEL, width - d);
             EACH(i, wide, store(row + i, load_float(from + i, left), left);)
@@ -134,10 +135,18 @@ static void put_halves(const float *from, long rows, long wide, half *out, long 
         EACH(i, wide, store(out + r * out_step + i, load_float(from + r * PANEL + i, left), left);)
 }
 
-/* out [N][columns] = left [N][depth] . panels. 0, or 1: out of memory. */
+/* Rows of sums as they are. */
+static void put_rows(const float *from, long rows, long wide, float *out, long out_step) {
+    for (long r = 0; r < rows; r++) memcpy(out + r * out_step, from + r * PANEL, wide * sizeof *out);
+}
+
+/* out [N][columns] = left [N][depth] . panels, in halves, or in floats where `wide_out` is given instead of `out`.
+ * Few rows are not enough blocks for all threads: then each takes a part of the columns. 0, or 1: out of memory. */
 EXPORT int product(const half *left, const half *panels, long rows, long depth, long columns, half *out,
-                   int threads) {
+                   float *wide_out, int threads) {
     int failed = 0;
+    long blocks = (rows + BLOCK - 1) / BLOCK, parts = blocks < 2 * threads ? threads : 1;
+    long part = ((columns + parts - 1) / parts + PANEL - 1) / PANEL * PANEL;
 #pragma omp parallel num_threads(threads) reduction(| : failed)
     {
         size_t packed_bytes = (size_t)(depth + CHUNK) * BLOCK * sizeof(uint32_t);
@@ -145,22 +154,26 @@ EXPORT int product(const half *left, const half *panels, long rows, long depth, 
         float sums[ROWS * PANEL] __attribute__((aligned(64)));
         failed = !packed;
 #pragma omp for schedule(dynamic)
-        for (long first = 0; first < rows; first += BLOCK) {
+        for (long piece = 0; piece < blocks * parts; piece++) {
             if (!packed) continue;
-            long count = smaller(BLOCK, rows - first);
+            long first = piece / parts * BLOCK, count = smaller(BLOCK, rows - first);
+            long from = piece % parts * part, until = smaller(columns, from + part);
             pack_left(left + first * depth, count, depth, packed);
-            for (long c = 0; c < columns; c += PANEL) {
+            for (long c = from; c < until; c += PANEL) {
                 const half *panel = panels + c * depth;
                 for (long r = 0; r < count; r += ROWS) {
-                    half *to = out + (first + r) * columns + c;
-                    if (depth <= CHUNK && r + ROWS <= count && c + PANEL <= columns) {
-                        tile_at_once(packed + r * CHUNK, panel, depth, to, columns);
+                    long to = (first + r) * columns + c, here = smaller(ROWS, count - r), wide = smaller(PANEL, columns - c);
+                    if (out && depth <= CHUNK && here == ROWS && wide == PANEL) {
+                        tile_at_once(packed + r * CHUNK, panel, depth, out + to, columns);
                         continue;
                     }
                     for (long d = 0; d < depth; d += CHUNK)
                         tile_of_rows(packed + d * BLOCK + r * CHUNK, panel + d * PANEL, smaller(CHUNK, depth - d), sums,
                                      d > 0);
-                    put_halves(sums, smaller(ROWS, count - r), smaller(PANEL, columns - c), to, columns);
+                    if (out)
+                        put_halves(sums, here, wide, out + to, columns);
+                    else
+                        put_rows(sums, here, wide, wide_out + to, columns);
                 }
             }
         }

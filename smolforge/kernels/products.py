@@ -2,6 +2,7 @@
 
     ready = pack((q, k, v), torch.float16)     # weights one above the other, cast and laid out once
     y_NM = times(x_ND, ready)                  # x @ W.T
+    logits_NM = times_wide(x_ND, ready)        # the same, written in fp32
     dx_ND = times_back(dy_NM, ready)           # dy @ W
     add_outer(dweight_MD, dy_NM, x_ND)         # dweight += dy.T @ x
 
@@ -22,7 +23,10 @@ from smolforge.kernels.build import built
 
 @dataclass(frozen=True)
 class Packed:
-    """Weights side by side: `across` serves x @ W.T, `along` dy @ W; one and the same (M, D) but in fp16."""
+    """Weights side by side: `across` serves x @ W.T, `along` dy @ W; one and the same (M, D) but in fp16.
+
+    Packed for reading alone, an fp16 `along` is empty.
+    """
 
     across: Tensor
     along: Tensor
@@ -30,11 +34,11 @@ class Packed:
     width: int
 
 
-def pack(weights: Sequence[Tensor], dtype: torch.dtype) -> Packed:
-    """The weights one above the other in `dtype`, each (rows, D)."""
+def pack(weights: Sequence[Tensor], dtype: torch.dtype, *, reading: bool = False) -> Packed:
+    """The weights one above the other in `dtype`, each (rows, D); `reading`: for x @ W.T alone."""
     rows, width = sum(w.shape[0] for w in weights), weights[0].shape[1]
-    if dtype == torch.float16:
-        return _pack_halves(weights, rows, width)
+    if dtype == torch.float16 and weights[0].device.type == "cpu":
+        return _pack_halves(weights, rows, width, reading)
     if len(weights) == 1:
         ready = weights[0].to(dtype)
         return Packed(ready, ready, rows, width)
@@ -51,6 +55,30 @@ def times(x_ND: Tensor, weight: Packed) -> Tensor:
     if x_ND.dtype != torch.float16:
         return torch.mm(x_ND, weight.across.T)
     return _product(x_ND, weight.across, weight.rows, None)
+
+
+def times_wide(x_ND: Tensor, weight: Packed) -> Tensor:
+    """x @ W.T in fp32; `weight` is packed in fp16, or holds fp32 for factors of bf16 or fp32.
+
+    For bf16 the factors are rounded inside the product and its sums are not: written in bf16 a logit of 20 is off by up
+    to 0.06.
+    """
+    if weight.across.dtype == torch.float16 and x_ND.device.type == "cpu":
+        return _product(
+            x_ND.half(),
+            weight.across,
+            weight.rows,
+            x_ND.new_empty(len(x_ND), weight.rows, dtype=torch.float32),
+        )
+    if x_ND.dtype != torch.bfloat16 or x_ND.device.type != "cpu":
+        return torch.mm(x_ND.float(), weight.across.float().T)
+    precision = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = precision.fp32_precision
+    precision.fp32_precision = "bf16"
+    try:
+        return torch.mm(x_ND.float(), weight.across.T)
+    finally:
+        precision.fp32_precision = before
 
 
 def times_back(dy_NM: Tensor, weight: Packed, out: Tensor | None = None) -> Tensor:
@@ -84,18 +112,18 @@ def outer(dy_NM: Tensor, x_ND: Tensor) -> Tensor:
     return total
 
 
-def _pack_halves(weights: Sequence[Tensor], rows: int, width: int) -> Packed:
+def _pack_halves(weights: Sequence[Tensor], rows: int, width: int, reading: bool) -> Packed:
     library = built().library
     assert library is not None
     panel = 4 * library.lanes()
     across = torch.zeros(-(-rows // panel), width, panel, dtype=torch.float16)
-    along = torch.zeros(-(-width // panel), rows, panel, dtype=torch.float16)
+    along = torch.zeros(0 if reading else -(-width // panel), rows, panel, dtype=torch.float16)
     row = 0
     for weight in weights:
         weight = weight.detach().float().contiguous()
         _run(
-            "pack_weight", weight.data_ptr(), weight.shape[0], width, row, rows, across.data_ptr(), along.data_ptr(),
-            torch.get_num_threads(),
+            "pack_weight", weight.data_ptr(), weight.shape[0], width, row, rows, across.data_ptr(),
+            None if reading else along.data_ptr(), torch.get_num_threads(),
         )  # fmt: skip
         row += weight.shape[0]
     return Packed(across, along, rows, width)
@@ -105,8 +133,9 @@ def _product(left_NK: Tensor, panels: Tensor, columns: int, out: Tensor | None) 
     left_NK = left_NK.contiguous()
     tokens, depth = left_NK.shape
     out = left_NK.new_empty(tokens, columns) if out is None else out
+    places = (out.data_ptr(), None) if out.dtype == torch.float16 else (None, out.data_ptr())
     _run(
-        "product", left_NK.data_ptr(), panels.data_ptr(), tokens, depth, columns, out.data_ptr(), torch.get_num_threads()
+        "product", left_NK.data_ptr(), panels.data_ptr(), tokens, depth, columns, *places, torch.get_num_threads()
     )  # fmt: skip
     return out
 

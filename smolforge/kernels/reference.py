@@ -271,8 +271,17 @@ def _long_newton_schulz(x: Tensor, coefficients: tuple[tuple[float, float, float
     return x if product is None else product @ x
 
 
-def rotary_tables(length: int, head: int, theta: float) -> tuple[Tensor, Tensor]:
-    """cos and sin of every position, fp32, P x R; computed in float64."""
+def rotary_tables(
+    length: int, head: int, theta: float, divisor_R: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """cos and sin of every position, fp32, P x R; computed in float64. Each pair turns `divisor_R` times slower."""
     rate_R = torch.exp(-math.log(theta) * torch.arange(0, head, 2, dtype=torch.float64) / head)
+    if divisor_R is not None:
+        rate_R = rate_R / divisor_R.double()
     angle_PR = torch.arange(length, dtype=torch.float64)[:, None] * rate_R
     return angle_PR.cos().float(), angle_PR.sin().float()
+
+
+def still_tables(table_PR: Tensor) -> tuple[Tensor, Tensor]:
+    """Tables of the same shape by which nothing turns, for layers without positions."""
+    return torch.ones_like(table_PR), torch.zeros_like(table_PR)

@@ -542,3 +542,28 @@ def test_one_thread_where_there_are_more_is_said(tmp_path: Path) -> None:
     assert f"one thread of {os.cpu_count()}" in done.stdout
     assert done.stdout.endswith(" c\n")
     assert done.stderr.count("one thread of") == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("rows", [1, 3, 11, 48, 49, 200])
+def test_products_for_reading(rows: int, dtype: torch.dtype) -> None:
+    """A weight packed once, for few rows (threads share the columns) and many; written in halves and in floats."""
+    if not kernels.knows(dtype):
+        pytest.skip("this processor does not multiply halves")
+    x, parts = draw(rows, 200, dtype=dtype), [draw(70, 200), draw(131, 200)]
+    ready = kernels.pack(parts, dtype)
+    wanted = wide(x) @ torch.cat([part.detach().to(dtype).double() for part in parts]).T
+    assert_near(kernels.times(x.detach(), ready), wanted, dtype)
+    whole = kernels.pack(parts, torch.float32 if dtype == torch.bfloat16 else dtype)
+    logits = kernels.times_wide(x.detach(), whole)
+    assert logits.dtype == torch.float32
+    assert_near(logits, wanted, dtype)
+
+
+def test_a_packed_weight_is_a_copy() -> None:
+    for count in (1, 2):
+        parts = [torch.randn(8, 16) for _ in range(count)]
+        ready = kernels.pack(parts, torch.float32)
+        before = kernels.times(torch.ones(1, 16), ready)
+        parts[0].zero_()
+        assert torch.equal(kernels.times(torch.ones(1, 16), ready), before)
