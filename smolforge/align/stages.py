@@ -71,6 +71,7 @@ class SamplePairsConfig:
     min_margin: float = 0.2
     use_reference: bool = True
     skills: tuple[str, ...] = ()
+    compute: Compute = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -180,7 +181,7 @@ def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, dat
     return {**facts, "conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
 
 
-@stage(makes=PreferenceData, version=1)
+@stage(makes=PreferenceData, version=2)
 def sample_pairs(
     cfg: SamplePairsConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, data: ChatData
 ) -> Facts:
@@ -195,7 +196,7 @@ def sample_pairs(
     from smolforge.align.conversations import read_conversations
     from smolforge.align.preferences import Sampler, choose_questions
 
-    tok, network = _load("float32", job, model, tokenizer)
+    tok, network = _load(cfg.compute, job, model, tokenizer)
     questions = choose_questions(read_conversations(data.path), cfg.prompts, cfg.skills, cfg.seed)
     if not questions:
         raise InputError("no conversation ends with an answer to compare with", where="conversations.jsonl")

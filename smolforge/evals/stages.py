@@ -11,6 +11,7 @@ from smolforge.artifacts import Checkpoint, EvalTexts, Facts, Scores, Tokenizer
 from smolforge.config import config
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
+from smolforge.train.config import Compute
 
 if TYPE_CHECKING:
     from smolforge.evals.score import HeldOutText, Judged
@@ -29,6 +30,7 @@ class EvaluateConfig:
     text_bytes_per_domain  how much held-out text is read for bits per byte; 0 for none
     window_tokens          longest context for bits per byte; never more than the model's positions
     answer_tokens          a limit on written answers below the items' own; 0 for none
+    compute                number type of the products: `auto` takes the one that training would; float32 for comparisons
     """
 
     form: Literal["text", "chat"] = "text"
@@ -38,6 +40,7 @@ class EvaluateConfig:
     window_tokens: int = 512
     answer_tokens: int = 0
     cpu_seconds: float = 1.0
+    compute: Compute = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class LoadBenchmarksConfig:
     seed: int = 0
 
 
-@stage(makes=Scores, version=1)
+@stage(makes=Scores, version=2)
 def evaluate(
     cfg: EvaluateConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
 ) -> Facts:
@@ -72,9 +75,10 @@ def evaluate(
     from smolforge.model.generate import TorchLanguageModel
     from smolforge.model.weights import load_model
     from smolforge.text.tokenizer import load_tokenizer
+    from smolforge.train.precision import compute_dtype
 
     torch.set_num_threads(job.threads)
-    network = load_model(model.path).to(job.device)
+    network = load_model(model.path, compute=compute_dtype(cfg.compute, job.device)).to(job.device)
     reader = TorchLanguageModel(network)
     tok = load_tokenizer(tokenizer.path)
     items = [one for skill in _skills(cfg, texts.path) for one in _items_of(cfg, texts.path, skill)]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from smolforge.config import config
 from smolforge.errors import ConfigError
+
+Family = Literal["llama", "qwen2", "qwen3", "smollm3"]
+"""The public formats that models are read from and written in."""
 
 
 @config
@@ -27,11 +32,41 @@ class Research:
 
 
 @config
-class ModelConfig:
-    """A plain Llama decoder with tied embeddings; field names follow the public Llama config.
+class RopeScaling:
+    """Slow rotary frequencies divided by `factor`, fast ones left alone, a smooth passage between.
 
-    With `research` it is no longer one: it trains, is evaluated and talks here, and is not exported.
-    Source: SmolLM2, arXiv:2502.02737, and the published configurations.
+    A pair that turns fewer than `low_freq_factor` times within `original_max_position_embeddings` is slow,
+    one that turns more than `high_freq_factor` times is fast. Source: Llama 3.1, arXiv:2407.21783, and the
+    `llama3` rope type of the public configs.
+    """
+
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.factor < 1 or self.original_max_position_embeddings < 1:
+            raise ConfigError(
+                "`factor` or `original_max_position_embeddings` is below 1", fix="use 1 or more"
+            )
+        if not 0 < self.low_freq_factor < self.high_freq_factor:
+            raise ConfigError("`low_freq_factor` must be above 0 and below `high_freq_factor`")
+
+
+@config
+class ModelConfig:
+    """A Llama-like decoder; field names follow the public configs.
+
+    family         whose public format the model is written in. llama: any of the settings below; qwen2: biases on
+                   queries, keys and values; qwen3: queries and keys normed a head; smollm3: some layers do not turn
+    tie_word_embeddings  the output matrix is the embedding
+    attention_bias       biases in attention's projections (qwen2: always on queries, keys and values, never on the output)
+    no_rope_every        every so many layers one, the last of them, has no rotary positions; 0: all have
+    research             no longer a Llama: it trains, is evaluated and talks here, and is not exported
+
+    Source: SmolLM2, arXiv:2502.02737; Llama 3, arXiv:2407.21783; Qwen2.5, arXiv:2412.15115; Qwen3, arXiv:2505.09388;
+    layers without positions as in SmolLM3: arXiv:2501.18795; and the published configurations.
     """
 
     vocab_size: int
@@ -45,9 +80,23 @@ class ModelConfig:
     rope_theta: float = 10_000.0
     rms_norm_eps: float = 1e-5
     initializer_range: float = 0.02
+    family: Family = "llama"
+    tie_word_embeddings: bool = True
+    attention_bias: bool = False
+    mlp_bias: bool = False
+    rope_scaling: RopeScaling | None = None
+    no_rope_every: int = 0
     research: Research | None = None
 
     def __post_init__(self) -> None:
+        sizes = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                 "num_key_value_heads", "head_dim", "max_position_embeddings")  # fmt: skip
+        for name in sizes:
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` is {getattr(self, name)}", fix="use a whole number above 0")
+        for name in ("rope_theta", "rms_norm_eps", "initializer_range"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"`{name}` is {getattr(self, name)}", fix="use a number above 0")
         if self.num_attention_heads % self.num_key_value_heads:
             raise ConfigError(
                 f"`num_attention_heads` ({self.num_attention_heads}) is not a multiple of "
@@ -58,17 +107,40 @@ class ModelConfig:
             raise ConfigError(
                 f"`head_dim` is {self.head_dim}", fix="rotary positions need an even head width"
             )
+        self._check_family()
+
+    def _check_family(self) -> None:
+        """No setting that the family's public format has no place for."""
+        wrong = {
+            "attention_bias": self.attention_bias and self.family == "qwen2",
+            "mlp_bias": self.mlp_bias and self.family in ("qwen2", "qwen3"),
+            "no_rope_every": self.no_rope_every and self.family != "smollm3",
+            "research": self.research is not None and self.family != "llama",
+        }
+        for name, refused in wrong.items():
+            if refused:
+                raise ConfigError(f"`{name}` does not go with the family `{self.family}`", fix="leave it out")
+        if self.no_rope_every < 0 or self.no_rope_every == 1:
+            raise ConfigError(f"`no_rope_every` is {self.no_rope_every}", fix="use 2 or more, or 0 for none")
+
+    @property
+    def qkv_bias(self) -> bool:
+        """Whether queries, keys and values have a bias."""
+        return self.attention_bias or self.family == "qwen2"
+
+    @property
+    def qk_norm(self) -> bool:
+        """Whether every head's queries and keys are normed before they are turned."""
+        return self.family == "qwen3"
+
+    def has_rope(self, layer: int) -> bool:
+        """Whether this layer (from 0) turns queries and keys by their positions."""
+        return not self.no_rope_every or (layer + 1) % self.no_rope_every != 0
 
     @property
     def parameters(self) -> int:
-        """Trainable numbers, the tied embedding counted once."""
-        attention = (
-            self.hidden_size * self.head_dim * 2 * (self.num_attention_heads + self.num_key_value_heads)
-        )
-        forward = (2 if self.relu_squared else 3) * self.hidden_size * self.intermediate_size
-        block = attention + forward + 2 * self.hidden_size
-        plain = self.vocab_size * self.hidden_size + self.num_hidden_layers * block + self.hidden_size
-        return plain + self._value_numbers
+        """Trainable numbers, a tied embedding counted once."""
+        return self._matrix_numbers + self._vector_numbers + self._table_numbers
 
     @property
     def facts(self) -> dict[str, int | bool]:
@@ -91,16 +163,34 @@ class ModelConfig:
         return wanted and (self.num_hidden_layers - 1 - layer) % 2 == 0
 
     @property
-    def _value_numbers(self) -> int:
-        tables = sum(self.has_values(layer) for layer in range(self.num_hidden_layers))
-        return tables * self.num_key_value_heads * (self.vocab_size * self.head_dim + 1)
+    def _matrix_numbers(self) -> int:
+        """Weights of all products with the residual stream, the output matrix among them."""
+        heads = self.num_attention_heads + self.num_key_value_heads
+        attention = self.hidden_size * self.head_dim * 2 * heads
+        forward = (2 if self.relu_squared else 3) * self.hidden_size * self.intermediate_size
+        return self.num_hidden_layers * (attention + forward) + self.vocab_size * self.hidden_size
+
+    @property
+    def _vector_numbers(self) -> int:
+        """Norms and biases."""
+        heads, forward = self.num_attention_heads + 2 * self.num_key_value_heads, self.intermediate_size
+        block = 2 * self.hidden_size
+        block += heads * self.head_dim * self.qkv_bias + self.hidden_size * self.attention_bias
+        block += (forward * (1 if self.relu_squared else 2) + self.hidden_size) * self.mlp_bias
+        block += 2 * self.head_dim * self.qk_norm
+        return self.num_hidden_layers * block + self.hidden_size
+
+    @property
+    def _table_numbers(self) -> int:
+        """What is only looked up: an embedding that is not the output matrix, a `Research` model's values."""
+        layers = sum(self.has_values(layer) for layer in range(self.num_hidden_layers))
+        values = layers * self.num_key_value_heads * (self.vocab_size * self.head_dim + 1)
+        return values + (0 if self.tie_word_embeddings else self.vocab_size * self.hidden_size)
 
     def flops_per_token(self, length: int) -> float:
         """Forward and backward FLOPs of one token: 6 per matrix weight, plus causal attention.
 
         Source: PaLM, arXiv:2204.02311, appendix B; the output product counts, the embedding look-up does not.
         """
-        norms = self.hidden_size * (2 * self.num_hidden_layers + 1)
-        matrices = self.parameters - norms - self._value_numbers
         attention = 12 * self.num_hidden_layers * self.num_attention_heads * self.head_dim * (length / 2)
-        return 6.0 * matrices + attention
+        return 6.0 * self._matrix_numbers + attention

@@ -4,7 +4,8 @@ Shapes: R rows, T new tokens a row, S cached positions, D model width, H query h
 heads, E head width, F feed-forward, V vocabulary, N tokens flat. Every row's token `t` lies at cache
 index `t`, so no row is shifted by the length of its neighbours; what lies beyond a row's end is masked.
 Small models are bound by the cost of each operation, so weights that read the same input are joined
-and nothing loops over rows.
+and nothing loops over rows. Products and cache are in the model's compute type; the residual stream, norms and
+logits are fp32.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from smolforge import kernels
 from smolforge.evals.task import Logprob, Sampling
+from smolforge.kernels import Packed
 from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
 from smolforge.model.transformer import Llama
@@ -35,23 +37,46 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class _Product:
+    """Projections of one input as one product, with their biases side by side where they have some."""
+
+    weight: Packed
+    bias: Tensor | None
+
+    @staticmethod
+    def of(layers: Sequence[nn.Linear], dtype: torch.dtype) -> _Product:
+        biases = [layer.bias.detach().float() for layer in layers if layer.bias is not None]
+        weight = kernels.pack([layer.weight for layer in layers], dtype)
+        return _Product(weight, torch.cat(biases).to(dtype) if biases else None)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out = kernels.times(x, self.weight)
+        return out if self.bias is None else out.add_(self.bias)
+
+
+@dataclass(frozen=True)
 class _Layer:
     norm_in: Tensor
-    qkv: Tensor
-    out: Tensor
+    qkv: _Product
+    out: _Product
     norm_post: Tensor
-    gate_up: Tensor
-    down: Tensor
+    gate_up: _Product
+    down: _Product
+    head_norms: tuple[Tensor, Tensor] | None
+    has_rope: bool
     values: Tensor | None
 
 
 class _Cache:
     """Keys and values of every layer, (R, K, S, E) each, filled up to each row's own length."""
 
-    def __init__(self, config: ModelConfig, rows: int, capacity: int, device: torch.device) -> None:
+    def __init__(
+        self, config: ModelConfig, rows: int, capacity: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
         shape = (rows, config.num_key_value_heads, capacity, config.head_dim)
-        self.keys = [torch.zeros(shape, device=device) for _ in range(config.num_hidden_layers)]
-        self.values = [torch.zeros(shape, device=device) for _ in range(config.num_hidden_layers)]
+        layers = range(config.num_hidden_layers)
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
+        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
 
     def take(self, rows: Tensor) -> None:
         """Keep (or repeat) these rows."""
@@ -63,20 +88,28 @@ class _Cache:
 class TorchLanguageModel:
     """`evals.task.LanguageModel` over a `Llama`; takes a copy of its weights, so training may go on.
 
-    The network runs where the model lies; what is chosen is chosen on the CPU.
+    The network runs where the model lies and in its compute type; what is chosen is chosen on the CPU.
 
     Greedy answers do not depend on which prompts share a batch, up to floating-point rounding where two
     tokens tie; sampled ones depend on the seed and the prompt's place in the call, not on the batch.
     """
 
     def __init__(self, model: Llama) -> None:
-        self.config = model.config
-        self._embedding_VD = model.output_weight_VD.detach().float().clone()
+        self.config, self.compute = model.config, model.compute
+        self._embedding_VD = model.embedding_VD.detach().float().clone()
+        self._output = self._output_of(model)
         self._norm = model.model.norm.weight.detach().float().clone()
-        self._layers = [_fuse(block) for block in model.model.layers]
+        self._layers = [_fuse(block, self.compute) for block in model.model.layers]
         self._eps = model.config.rms_norm_eps
         self._device = self._embedding_VD.device
         self._tables = model.rotary_tables(self.config.max_position_embeddings, self._device)
+
+    def _output_of(self, model: Llama) -> Packed:
+        """The output matrix for fp32 logits: the copy of the embedding where that serves."""
+        dtype = torch.float32 if self.compute == torch.bfloat16 else self.compute
+        if model.config.tie_word_embeddings and dtype == torch.float32:
+            return Packed(self._embedding_VD, self._embedding_VD, *self._embedding_VD.shape)
+        return kernels.pack([model.output_weight_VD], dtype)
 
     # ------------------------------------------------------------------ log-probabilities
 
@@ -146,7 +179,7 @@ class TorchLanguageModel:
         rows = [i for g in groups for i in g]
         after = [(pieces[i][0][-1], *pieces[i][1][:-1]) for i in rows]
         capacity = max(map(len, prompts)) + max(map(len, after))
-        cache = _Cache(self.config, len(groups), capacity, self._device)
+        cache = self._cache(len(groups), capacity)
         self._hidden(_padded(prompts), None, cache)
         repeats = torch.tensor([len(g) for g in groups])
         cache.take(torch.repeat_interleave(torch.arange(len(groups)), repeats))
@@ -209,7 +242,7 @@ class TorchLanguageModel:
         steps = self._capacity(len(ready), how) - len(ready)
         stops = set(stop)
         with torch.inference_mode():
-            cache = _Cache(self.config, 1, len(ready) + steps, self._device)
+            cache = self._cache(1, len(ready) + steps)
             logits_RV = self._prefill([ready], cache)
         for step in range(steps):
             with torch.inference_mode():  # entered a step at a time: it must not leak to the caller
@@ -229,7 +262,7 @@ class TorchLanguageModel:
         capacity = max(self._capacity(len(p), how) for p in prompts)
         limits = torch.tensor([self._capacity(len(p), how) - len(p) for p in prompts])
         stops = torch.tensor(sorted(set(stop)), dtype=torch.long)
-        cache = _Cache(self.config, len(prompts), capacity, self._device)
+        cache = self._cache(len(prompts), capacity)
         chooser = Chooser(how, places, prompts, self.config.vocab_size)
         chosen_RN = torch.zeros(len(prompts), int(limits.max()), dtype=torch.long)
         counts_R = torch.zeros(len(prompts), dtype=torch.long)
@@ -265,7 +298,11 @@ class TorchLanguageModel:
         return self._logits(hidden_RTD[:, 0]).cpu()
 
     def _logits(self, hidden_ND: Tensor) -> Tensor:
-        return kernels.soft_capped(functional.linear(hidden_ND, self._embedding_VD), self.config.soft_cap)
+        logits_NV = kernels.times_wide(hidden_ND.to(self.compute), self._output)
+        return kernels.soft_capped(logits_NV, self.config.soft_cap)
+
+    def _cache(self, rows: int, capacity: int) -> _Cache:
+        return _Cache(self.config, rows, capacity, self.compute, self._device)
 
     @property
     def _positions(self) -> int:
@@ -273,7 +310,8 @@ class TorchLanguageModel:
 
     @property
     def _token_bytes(self) -> int:
-        return 8 * self.config.num_hidden_layers * self.config.num_key_value_heads * self.config.head_dim
+        numbers = 2 * self.config.num_hidden_layers * self.config.num_key_value_heads * self.config.head_dim
+        return numbers * self.compute.itemsize
 
     def _most_rows(self, length: int) -> int:
         return max(1, min(MOST_ROWS * 4, CACHE_BYTES // (self._token_bytes * length)))
@@ -288,38 +326,48 @@ class TorchLanguageModel:
     # ------------------------------------------------------------------ the network
 
     def _hidden(self, tokens_RT: Tensor, at_R: Tensor | None, cache: _Cache | None) -> Tensor:
-        """Normed last states (R, T, D) of new tokens that begin at cache index `at_R` (None: at 0)."""
+        """Normed last states (R, T, D), fp32, of new tokens that begin at cache index `at_R` (None: at 0)."""
         rows, length = tokens_RT.shape
-        place = _Place.make(self.config, rows, length, at_R, self._tables)
+        place = _Place.make(rows, length, at_R, self._tables, self.compute)
         tokens_RT = tokens_RT.to(self._device)
         x_RTD = functional.embedding(tokens_RT, self._embedding_VD)
         for index, layer in enumerate(self._layers):
-            qkv = functional.linear(self._norm_of(x_RTD, layer.norm_in), layer.qkv)
+            qkv = layer.qkv(self._norm_of(x_RTD, layer.norm_in))
             if layer.values is not None:
                 qkv[..., -layer.values.shape[1] :] += functional.embedding(tokens_RT, layer.values)
-            mixed = self._attend(qkv, index, place, cache)
-            x_RTD = x_RTD + functional.linear(mixed, layer.out)
-            inner = functional.linear(self._norm_of(x_RTD, layer.norm_post), layer.gate_up)
-            x_RTD = x_RTD + functional.linear(self._activated(inner), layer.down)
-        return self._norm_of(x_RTD, self._norm)
+            x_RTD = x_RTD + layer.out(self._attend(qkv, index, place, cache))
+            inner = layer.gate_up(self._norm_of(x_RTD, layer.norm_post))
+            x_RTD = x_RTD + layer.down(self._activated(inner))
+        return functional.rms_norm(x_RTD, (x_RTD.shape[-1],), self._norm, self._eps)
 
     def _activated(self, inner: Tensor) -> Tensor:
         if self.config.relu_squared:
             return functional.relu(inner).square_()
-        gate, up = inner.chunk(2, -1)
-        return functional.silu(gate).mul_(up)
+        return kernels.swiglu(inner)
 
     def _norm_of(self, x: Tensor, weight: Tensor) -> Tensor:
-        return functional.rms_norm(x, (x.shape[-1],), weight, self._eps)
+        """The norm in fp32, then in the type of the product it goes into."""
+        return functional.rms_norm(x, (x.shape[-1],), weight, self._eps).to(self.compute)
+
+    def _heads_of(self, qkv: Tensor, layer: _Layer, place: _Place) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (R, H, T, E), keys and values (R, K, T, E) of packed projections, normed and turned."""
+        config = self.config
+        heads, groups = config.num_attention_heads, config.num_key_value_heads
+        split = qkv.view(*qkv.shape[:2], heads + 2 * groups, config.head_dim)
+        qk, v_RTKE = split[:, :, : heads + groups].float(), split[:, :, heads + groups :]
+        if layer.head_norms is not None:
+            parts = zip(qk.split((heads, groups), dim=2), layer.head_norms, strict=True)
+            qk = torch.cat([functional.rms_norm(x, x.shape[-1:], norm, self._eps) for x, norm in parts], 2)
+        if layer.has_rope:
+            qk = _turn(qk, place.cos, place.sin)
+        q_RHTE, k_RKTE = qk.to(self.compute).transpose(1, 2).split((heads, groups), dim=1)
+        return q_RHTE, k_RKTE, v_RTKE.transpose(1, 2)
 
     def _attend(self, qkv: Tensor, index: int, place: _Place, cache: _Cache | None) -> Tensor:
         config = self.config
         rows, length = qkv.shape[:2]
         heads, groups = config.num_attention_heads, config.num_key_value_heads
-        split = qkv.view(rows, length, heads + 2 * groups, config.head_dim)
-        turned = _turn(split[:, :, : heads + groups], place.cos, place.sin).transpose(1, 2)
-        q_RHTE, k_RKTE = turned[:, :heads], turned[:, heads:]
-        v_RKTE = split[:, :, heads + groups :].transpose(1, 2)
+        q_RHTE, k_RKTE, v_RKTE = self._heads_of(qkv, self._layers[index], place)
         if cache is not None:
             keys, values = cache.keys[index], cache.values[index]
             if place.rows is None:
@@ -357,14 +405,14 @@ class _Place:
     mask: Tensor | None
 
     @staticmethod
-    def make(config: ModelConfig, rows: int, length: int, at_R: Tensor | None, tables) -> _Place:
+    def make(rows: int, length: int, at_R: Tensor | None, tables, dtype: torch.dtype) -> _Place:
         cos, sin = tables
         if at_R is None:
             return _Place(cos[:length, None], sin[:length, None], None, None, length, None)
         device, reach = cos.device, int(at_R.max()) + length
         index_RT = at_R.to(device)[:, None] + torch.arange(length, device=device)
         hidden = torch.arange(reach, device=device) > index_RT[:, None, :, None]
-        mask = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, float("-inf"))
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, float("-inf"))
         within = index_RT.clamp_max(len(cos) - 1)
         return _Place(
             cos[within][:, :, None],
@@ -376,17 +424,18 @@ class _Place:
         )
 
 
-def _fuse(block) -> _Layer:
+def _fuse(block, dtype: torch.dtype) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
-    qkv = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
-    gate_up = [mlp.gate_proj.weight, mlp.up_proj.weight] if mlp.gated else [mlp.up_proj.weight]
+    norms = (attention.q_norm, attention.k_norm) if attention.has_norms else ()
     return _Layer(
         norm_in=block.input_layernorm.weight.detach().float().clone(),
-        qkv=torch.cat([w.detach().float() for w in qkv]),
-        out=attention.o_proj.weight.detach().float().clone(),
+        qkv=_Product.of([attention.q_proj, attention.k_proj, attention.v_proj], dtype),
+        out=_Product.of([attention.o_proj], dtype),
         norm_post=block.post_attention_layernorm.weight.detach().float().clone(),
-        gate_up=torch.cat([w.detach().float() for w in gate_up]),
-        down=mlp.down_proj.weight.detach().float().clone(),
+        gate_up=_Product.of([mlp.gate_proj, mlp.up_proj] if mlp.gated else [mlp.up_proj], dtype),
+        down=_Product.of([mlp.down_proj], dtype),
+        head_norms=tuple(norm.weight.detach().float().clone() for norm in norms) or None,
+        has_rope=attention.has_rope,
         values=_values(attention) if attention.has_values else None,
     )
 

@@ -46,7 +46,7 @@ def lay_down(model: Llama, seed: int) -> None:
     read, write = _orthonormal_rows(2 * head, width, draw).split(head)
     first, second = (cast(Block, layer).self_attn for layer in list(model.model.layers)[:2])
     with torch.no_grad():
-        model.output_weight_VD[:, 0] = CONSTANT * config.initializer_range
+        model.embedding_VD[:, 0] = CONSTANT * config.initializer_range
         query_E, key_E = _previous_position(config.head_dim, config.rope_theta)
         scale = (PHASE_SHARPNESS / FAST_PAIRS) ** 0.5 * head**0.25 / CONSTANT
         for place in range(group):

@@ -1,15 +1,16 @@
-"""The model: a plain Llama decoder with tied embeddings, in the public checkpoint's parameter names.
+"""The model: a Llama-like decoder in the public checkpoint's parameter names; families differ by its config.
 
 Shapes: B batch, T time, D model width, H query heads, K key/value heads, E head width,
 F feed-forward width, V vocabulary. Heavy operations come from `smolforge.kernels`, which picks the
 fastest implementation this machine has.
 
 Source: SmolLM2, arXiv:2502.02737; Llama, arXiv:2302.13971 (RMSNorm, rotary positions, SwiGLU);
-grouped-query attention, arXiv:2305.13245.
+grouped-query attention, arXiv:2305.13245; the families: `model.config`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MethodType
 
@@ -31,6 +32,7 @@ class Where:
     `bounds_C` says where documents begin once more, for FlashAttention (`kernels.rotary_attention`).
     Positions count from the row's start, not the document's: rotary attention depends on differences
     alone, and a document sees only itself. `tokens_BT` is what tables of values are looked up by.
+    `still` are the tables of layers that do not turn.
     """
 
     cos: Tensor
@@ -38,37 +40,63 @@ class Where:
     starts_BT: Tensor | None
     bounds_C: Tensor | None = None
     tokens_BT: Tensor | None = None
+    still: tuple[Tensor, Tensor] | None = None
+
+
+def project(x_BTD: Tensor, *layers: nn.Linear) -> Tensor:
+    """x through each layer, side by side in the last dimension, biases included where there are some."""
+    out = kernels.linear(x_BTD, *(layer.weight for layer in layers))
+    biases: list[Tensor] = [layer.bias for layer in layers if layer.bias is not None]
+    return out if not biases else out + torch.cat(biases).to(out.dtype)
 
 
 class Attention(nn.Module):
     """Causal attention within documents; `K` key/value heads serve `H` query heads.
 
-    With a table of values (`Research`), each token's own are added to those made from the residual.
+    With `qk_norm` each head's queries and keys are normed before they are turned. With a table of values
+    (`Research`), each token's own are added to those made from the residual.
     """
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.heads = config.num_attention_heads
         self.kv_heads = config.num_key_value_heads
+        self.eps = config.rms_norm_eps
+        self.has_rope = config.has_rope(layer)
         query = config.num_attention_heads * config.head_dim
         key = config.num_key_value_heads * config.head_dim
-        self.q_proj = nn.Linear(config.hidden_size, query, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, key, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, key, bias=False)
-        self.o_proj = nn.Linear(query, config.hidden_size, bias=False)
+        self.q_proj = nn.Linear(config.hidden_size, query, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(config.hidden_size, key, bias=config.qkv_bias)
+        self.v_proj = nn.Linear(config.hidden_size, key, bias=config.qkv_bias)
+        self.o_proj = nn.Linear(query, config.hidden_size, bias=config.attention_bias)
+        self.has_norms = config.qk_norm
+        if self.has_norms:
+            self.q_norm = Norm(config.head_dim)
+            self.k_norm = Norm(config.head_dim)
         self.has_values = config.has_values(layer)
         if self.has_values:
             self.value_embeds = nn.Embedding(config.vocab_size, key)
             self.value_mix = nn.Parameter(torch.full((config.num_key_value_heads,), VALUE_MIX))
 
     def forward(self, x_BTD: Tensor, where: Where) -> Tensor:
-        qkv = kernels.linear(x_BTD, self.q_proj.weight, self.k_proj.weight, self.v_proj.weight)
+        qkv = project(x_BTD, self.q_proj, self.k_proj, self.v_proj)
         if self.has_values:
             qkv = self._with_values(qkv, where)
+        if self.has_norms:
+            qkv = self._with_norms(qkv)
+        cos, sin = (where.cos, where.sin) if self.has_rope or where.still is None else where.still
         mixed = kernels.rotary_attention(
-            qkv, self.heads, self.kv_heads, where.cos, where.sin, None, where.starts_BT, where.bounds_C
+            qkv, self.heads, self.kv_heads, cos, sin, None, where.starts_BT, where.bounds_C
         )
-        return kernels.linear(mixed, self.o_proj.weight)
+        return project(mixed, self.o_proj)
+
+    def _with_norms(self, qkv_BTP: Tensor) -> Tensor:
+        heads, kv_heads = self.heads, self.kv_heads
+        split = qkv_BTP.unflatten(-1, (heads + 2 * kv_heads, -1))
+        q_BTHE, k_BTKE, v_BTKE = split.split((heads, kv_heads, kv_heads), dim=2)
+        q_BTHE = kernels.rms_norm(q_BTHE, self.q_norm.weight, self.eps)
+        k_BTKE = kernels.rms_norm(k_BTKE, self.k_norm.weight, self.eps)
+        return torch.cat([q_BTHE, k_BTKE, v_BTKE], dim=2).flatten(2)
 
     def _with_values(self, qkv_BTP: Tensor, where: Where) -> Tensor:
         assert where.tokens_BT is not None
@@ -85,16 +113,14 @@ class FeedForward(nn.Module):
         super().__init__()
         self.gated = not config.relu_squared
         if self.gated:
-            self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+            self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.mlp_bias)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.mlp_bias)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.mlp_bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         if not self.gated:
-            up = kernels.linear(x_BTD, self.up_proj.weight)
-            return kernels.linear(kernels.relu_squared(up), self.down_proj.weight)
-        gate_up = kernels.linear(x_BTD, self.gate_proj.weight, self.up_proj.weight)
-        return kernels.linear(kernels.swiglu(gate_up), self.down_proj.weight)
+            return project(kernels.relu_squared(project(x_BTD, self.up_proj)), self.down_proj)
+        return project(kernels.swiglu(project(x_BTD, self.gate_proj, self.up_proj)), self.down_proj)
 
 
 class Norm(nn.Module):
@@ -142,7 +168,7 @@ class Decoder(nn.Module):
 
 
 class Llama(nn.Module):
-    """A plain Llama decoder, or what `Research` makes of it. Master parameters are fp32; products run in `compute`.
+    """A Llama-like decoder, or what `Research` makes of it. Master parameters are fp32; products run in `compute`.
 
     With `recompute`, training keeps each layer's input alone and makes the rest again on the way back.
     """
@@ -152,14 +178,21 @@ class Llama(nn.Module):
         self.config = config
         self.compute = compute
         self.model = Decoder(config)
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.compiled = False
         self.recompute = False
         self._tables: tuple[Tensor, Tensor] | None = None
 
     @property
-    def output_weight_VD(self) -> Tensor:
-        """The output matrix: the embedding itself."""
+    def embedding_VD(self) -> Tensor:
+        """The table of the tokens' embeddings."""
         return self.model.embed_tokens.weight
+
+    @property
+    def output_weight_VD(self) -> Tensor:
+        """The output matrix: the embedding itself, where the two are tied."""
+        return self.embedding_VD if self.config.tie_word_embeddings else self.lm_head.weight
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Let torch compile the layers: one graph serves them all (and one the first, which has no residual).
@@ -183,10 +216,11 @@ class Llama(nn.Module):
         places in the flattened rows: what FlashAttention reads.
         """
         tables = self.rotary_tables(tokens_BT.shape[1], tokens_BT.device)
-        where = Where(*tables, starts_BT, bounds_C, tokens_BT)
+        still = kernels.still_tables(tables[0]) if self.config.no_rope_every else None
+        where = Where(*tables, starts_BT, bounds_C, tokens_BT, still)
         if self.compiled and bounds_C is not None:
             torch._dynamo.maybe_mark_dynamic(bounds_C, 0)  # any number of documents, one compiled graph
-        x_BTD = kernels.embedding(tokens_BT, self.output_weight_VD, self.compute)
+        x_BTD = kernels.embedding(tokens_BT, self.embedding_VD, self.compute)
         residual_BTD: Tensor | None = None
         for block in self.model.layers:
             if self.recompute and torch.is_grad_enabled():
@@ -208,12 +242,15 @@ class Llama(nn.Module):
     def rotary_tables(self, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Cosines and sines for at least `length` positions, made when first needed."""
         if self._tables is None or len(self._tables[0]) < length or self._tables[0].device != device:
-            cos, sin = kernels.rotary_tables(max(length, 256), self.config.head_dim, self.config.rope_theta)
+            config = self.config
+            cos, sin = kernels.rotary_tables(
+                max(length, 256), config.head_dim, config.rope_theta, rope_divisors(config)
+            )
             self._tables = cos.to(device), sin.to(device)
         return self._tables
 
     def initialise(self, seed: int, *, zero_outputs: bool = False) -> None:
-        """Normal weights of `initializer_range`, norms at one, tables of values at zero.
+        """Normal weights of `initializer_range`, norms at one, biases and tables of values at zero.
 
         `zero_outputs` starts the projections that write to the residual at zero, so that every layer
         begins as the identity. Source: muP practice, arXiv:2203.03466; modded-nanogpt.
@@ -222,7 +259,8 @@ class Llama(nn.Module):
         with torch.no_grad():
             for name, weight in self.named_parameters():
                 if weight.ndim == 1:
-                    weight.fill_(VALUE_MIX if name.endswith("value_mix") else 1.0)
+                    starts = {"value_mix": VALUE_MIX, "bias": 0.0}
+                    weight.fill_(starts.get(name.rpartition(".")[2], 1.0))
                 elif name.endswith("value_embeds.weight") or (
                     zero_outputs and name.endswith(("o_proj.weight", "down_proj.weight"))
                 ):
@@ -230,3 +268,16 @@ class Llama(nn.Module):
                 else:
                     values = torch.randn(weight.shape, generator=draw, dtype=torch.float32)
                     weight.copy_(values * self.config.initializer_range)
+
+
+def rope_divisors(config: ModelConfig) -> Tensor | None:
+    """By how much each of a head's E / 2 pairs turns slower than without `rope_scaling` (float64, R); None: not at all."""
+    scaling = config.rope_scaling
+    if scaling is None:
+        return None
+    pair_R = torch.arange(0, config.head_dim, 2, dtype=torch.float64)
+    rate_R = torch.exp(-math.log(config.rope_theta) * pair_R / config.head_dim)
+    turns_R = scaling.original_max_position_embeddings * rate_R / (2 * math.pi)
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    fast_R = ((turns_R - low) / (high - low)).clamp(0.0, 1.0)  # 0: divided whole, 1: left alone
+    return 1.0 / (fast_R + (1.0 - fast_R) / scaling.factor)

@@ -24,10 +24,11 @@ def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tu
 
     from smolforge.model.generate import TorchLanguageModel
     from smolforge.model.weights import load_model
+    from smolforge.train.precision import compute_dtype
 
     if threads:
         torch.set_num_threads(threads)
-    model = load_model(folder)
+    model = load_model(folder, compute=compute_dtype("auto", "cpu"))
     if words.vocab_size > model.config.vocab_size:
         raise InputError(
             f"the tokenizer has {words.vocab_size} entries, the model {model.config.vocab_size}",

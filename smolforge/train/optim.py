@@ -127,8 +127,8 @@ class Optimizer:
 
 
 def is_table(name: str) -> bool:
-    """Whether a parameter is looked up by token: the embedding, a `Research` model's values."""
-    return name.endswith(("embed_tokens.weight", "value_embeds.weight"))
+    """Whether a parameter has a row a token: the embedding, an output matrix of its own, a `Research` model's values."""
+    return name.endswith(("embed_tokens.weight", "lm_head.weight", "value_embeds.weight"))
 
 
 def make_optimizer(model: Llama, config: OptimConfig, team: Team | None = None) -> Optimizer:
