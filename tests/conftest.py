@@ -1,14 +1,18 @@
-"""Shared fixtures: where real data stands, and a lab of its own for every test."""
+"""Shared fixtures: where real data stands, a lab of its own for every test, the number types of training."""
 
 from __future__ import annotations
 
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from smolforge.threads import wait_gently
+
+if TYPE_CHECKING:
+    from smolforge.train.config import Compute
 
 wait_gently()
 # A suite started in the background inherits an ignored Ctrl-C, and so would the programs it starts.
@@ -29,6 +33,17 @@ def shared_data() -> Path:
 def lab(tmp_path: Path) -> Path:
     """An empty lab folder."""
     return tmp_path / "lab"
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16", "float16"], ids=["fp32", "bf16", "fp16"])
+def compute(request: pytest.FixtureRequest) -> Compute:
+    """Every number type in which this machine can train, one after the other; `auto` would be another on each."""
+    from worlds import can_train_in
+
+    if not can_train_in(request.param):
+        pytest.skip("fp16 needs a processor that multiplies it (AVX-512-FP16) and the C kernels")
+    wanted: Compute = request.param
+    return wanted
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 write_domain(folder, step)   token shards of documents that count upwards by `step`
 packed_rows(draw, …)         where packed documents begin, and the weights of their positions, at random
+can_train_in(compute)        whether this machine has a number type of training
 saying(folder)               an untrained model, a tokenizer, conversations and pairs: "Say cat" → "cat"
 """
 
@@ -13,16 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from smolforge import kernels
 from smolforge.artifacts import Artifact, ChatData, Checkpoint, PreferenceData, Tokenizer
 from smolforge.data.batches import Documents
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import save_model
 from smolforge.text import tokenizer
+from smolforge.train.config import Compute
 
+COMPUTES: tuple[Compute, ...] = ("float32", "bfloat16", "float16")
 WORDS = ["cat", "dog", "sun", "sea", "hat", "tree", "milk", "bird"]
 VOCABULARY = 96
+
+
+def can_train_in(compute: Compute) -> bool:
+    """Whether training's products can run in it here: fp32 and bf16 can anywhere."""
+    return compute != "float16" or kernels.knows(torch.float16)
 
 
 def packed_rows(

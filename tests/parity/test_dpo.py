@@ -23,7 +23,7 @@ SHAPE = ModelConfig(
 
 
 def network(seed):
-    model = Llama(SHAPE)
+    model = Llama(SHAPE, torch.float32)
     model.initialise(seed)
     with torch.no_grad():
         for weight in model.parameters():

@@ -52,11 +52,11 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tuned(world, tmp_path_factory):
+def tuned(world, compute, tmp_path_factory):
     """The model after enough instruction tuning to say most words."""
     job = job_in(tmp_path_factory.mktemp("tuned"))
     cfg = SftConfig(
-        epochs=40, length=64, batch_tokens=128, optim=OptimConfig(kind="adamw", lr=5e-3), compute="float32"
+        epochs=60, length=64, batch_tokens=128, optim=OptimConfig(kind="adamw", lr=5e-3), compute=compute
     )
     facts = sft(cfg, job, **inputs(world, "init", "tokenizer", "data"))
     return Checkpoint(job.out, "k", "d", facts)
@@ -237,10 +237,10 @@ def test_pairs_are_ranked_by_the_items(world, tuned, tmp_path):
     assert (again.out / "pairs.jsonl").read_bytes() == (job.out / "pairs.jsonl").read_bytes()
 
 
-def test_preference_optimisation_learns_the_ranking(world, tuned, tmp_path):
+def test_preference_optimisation_learns_the_ranking(world, tuned, compute, tmp_path):
     job = job_in(tmp_path)
     cfg = DpoConfig(
-        epochs=20, length=64, pairs_per_step=4, compute="float32", optim=OptimConfig(kind="adamw", lr=1e-3)
+        epochs=20, length=64, pairs_per_step=4, compute=compute, optim=OptimConfig(kind="adamw", lr=1e-3)
     )
     facts = dpo(cfg, job, init=tuned, **inputs(world, "tokenizer", "pairs"))
     lines = [json.loads(line) for line in (job.out / "losses.jsonl").read_text().splitlines()]
@@ -249,7 +249,7 @@ def test_preference_optimisation_learns_the_ranking(world, tuned, tmp_path):
     assert facts["accuracy"] == 1.0 and facts["margin"] > 0.5
 
 
-def test_reinforcement_raises_the_reward(world, tuned, tmp_path):
+def test_reinforcement_raises_the_reward(world, tuned, compute, tmp_path):
     """The reward asks for a letter that the conversations did not teach to prefer."""
     (tmp_path / "data").mkdir()
     rule = {"kind": "checks", "checks": [{"name": "min_letter", "args": {"letter": "a", "count": 1}}]}
@@ -257,7 +257,7 @@ def test_reinforcement_raises_the_reward(world, tuned, tmp_path):
         tmp_path / "data" / "conversations.jsonl", [talk(word, i, **rule) for i, word in enumerate(WORDS)]
     )
     cfg = GrpoConfig(
-        rounds=30, questions=8, group=8, max_new_tokens=6, length=64, temperature=1.5, compute="float32",
+        rounds=30, questions=8, group=8, max_new_tokens=6, length=64, temperature=1.5, compute=compute,
         optim=OptimConfig(kind="adamw", lr=3e-3, embedding_lr=3e-3, norm_lr=3e-3, skip_deviations=0.0),
     )  # fmt: skip
     job = job_in(tmp_path)
@@ -282,14 +282,23 @@ class StopAt(Log):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("kind", ["sft", "dpo", "grpo"])
-def test_a_killed_run_ends_as_an_uninterrupted_one(world, tuned, tmp_path, kind):
-    optim = OptimConfig(kind="adamw", lr=1e-3, skip_deviations=0.0)
-    stage, cfg, names = {
-        "sft": (sft, SftConfig(epochs=3, length=64, batch_tokens=128, optim=optim, save_every_steps=2, compute="float32"), ("tokenizer", "data")),
-        "dpo": (dpo, DpoConfig(epochs=3, length=64, pairs_per_step=2, optim=optim, save_every_steps=2, compute="float32"), ("tokenizer", "pairs")),
-        "grpo": (grpo, GrpoConfig(rounds=4, questions=4, group=4, updates=2, max_new_tokens=6, length=64, optim=optim, kl_weight=0.05, temperature=2.0, save_every_steps=3, compute="float32"), ("tokenizer", "data")),
+def short_course(kind, compute):
+    """A stage, its config for a few steps, and the names of its inputs beside `init`."""
+    given = {
+        "length": 64,
+        "optim": OptimConfig(kind="adamw", lr=1e-3, skip_deviations=0.0),
+        "compute": compute,
+    }
+    return {
+        "sft": (sft, SftConfig(epochs=3, batch_tokens=128, save_every_steps=2, **given), ("tokenizer", "data")),
+        "dpo": (dpo, DpoConfig(epochs=3, pairs_per_step=2, save_every_steps=2, **given), ("tokenizer", "pairs")),
+        "grpo": (grpo, GrpoConfig(rounds=4, questions=4, group=4, updates=2, max_new_tokens=6, kl_weight=0.05, temperature=2.0, save_every_steps=3, **given), ("tokenizer", "data")),
     }[kind]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "grpo"])
+def test_a_killed_run_ends_as_an_uninterrupted_one(world, tuned, compute, tmp_path, kind):
+    stage, cfg, names = short_course(kind, compute)
     whole = job_in(tmp_path / "whole")
     facts = stage(cfg, whole, init=tuned, **inputs(world, *names))
     for steps in (1, 4, 3):
@@ -299,6 +308,18 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(world, tuned, tmp_path, kind)
     assert stage(cfg, cut, init=tuned, **inputs(world, *names)) == facts
     for name in ("model.safetensors", "config.json", "losses.jsonl"):
         assert (cut.out / name).read_bytes() == (whole.out / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "grpo"])
+def test_tuning_runs_in_the_number_type_it_is_told(world, tuned, compute, tmp_path, kind):
+    """Another type rounds otherwise, so no weight comes out quite the same."""
+    weights = []
+    for told in (compute, "bfloat16" if compute == "float32" else "float32"):
+        stage, cfg, names = short_course(kind, told)
+        job = job_in(tmp_path / told)
+        stage(cfg, job, init=tuned, **inputs(world, *names))
+        weights.append(load_model(job.out).parameters())
+    assert not any(torch.equal(ours, other) for ours, other in zip(*weights, strict=True))
 
 
 def test_a_round_without_a_difference_moves_nothing(world, tmp_path):
@@ -341,7 +362,7 @@ def test_a_bad_line_is_named(tmp_path, line):
 def test_nothing_to_learn_is_an_error(world, tmp_path):
     write_lines(tmp_path / "conversations.jsonl", [{"messages": ask("cat")}])
     data = ChatData(tmp_path, "k", "d")
-    for stage, cfg in ((sft, SftConfig(length=64)), (grpo, GrpoConfig())):
+    for stage, cfg in ((sft, SftConfig(length=64, compute="float32")), (grpo, GrpoConfig(compute="float32"))):
         with pytest.raises(InputError):
             stage(cfg, job_in(tmp_path), data=data, **inputs(world, "init", "tokenizer"))
     with pytest.raises(InputError):

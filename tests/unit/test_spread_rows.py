@@ -13,6 +13,7 @@ from smolforge.data.batches import Batch, rows_of_rank
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import accumulate, next_token_loss
+from smolforge.train.precision import compute_dtype
 
 TINY = ModelConfig(
     vocab_size=61, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
@@ -32,8 +33,8 @@ def batch_of(rows, length=16, group=1):
     )
 
 
-def model_of(recompute=False):
-    model = Llama(TINY)
+def model_of(recompute=False, compute="float32"):
+    model = Llama(TINY, compute_dtype(compute, "cpu"))
     model.initialise(3)
     model.recompute = recompute
     return model
@@ -78,11 +79,11 @@ def test_the_parts_sums_and_gradients_are_the_batchs(loss, group):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_recomputed_layers_give_the_same_gradients():
+def test_recomputed_layers_give_the_same_gradients(compute):
     batch = replace(batch_of(4), extra={})
     gradients = []
     for recompute in (False, True):
-        model = model_of(recompute)
+        model = model_of(recompute, compute)
         accumulate(model, batch, next_token_loss(), 32)
         gradients.append([w.grad for w in model.parameters()])
     for kept, again in zip(*gradients, strict=True):

@@ -17,9 +17,10 @@ from smolforge.data.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.checkpoint import Checkpoints
-from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.loop import LossSum, MicroBatch, TrainState, fit, next_token_loss
 from smolforge.train.optim import make_optimizer
+from smolforge.train.precision import compute_dtype
 from smolforge.train.schedule import factor
 
 SHAPE = ModelConfig(
@@ -28,8 +29,8 @@ SHAPE = ModelConfig(
 )  # fmt: skip
 
 
-def fresh(kind: str = "adamw") -> TrainState:
-    model = Llama(SHAPE)
+def fresh(kind: str = "adamw", compute: Compute = "float32") -> TrainState:
+    model = Llama(SHAPE, compute_dtype(compute, "cpu"))
     model.initialise(0)
     return TrainState(model=model, optimizer=make_optimizer(model, OptimConfig(kind=kind)))  # type: ignore[arg-type]
 
@@ -69,7 +70,7 @@ def test_gradients_are_clipped_by_their_whole_norm(tmp_path, clip):
 
 
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
-def test_a_skipped_step_touches_nothing_and_is_resumed_as_one(tmp_path, kind):
+def test_a_skipped_step_touches_nothing_and_is_resumed_as_one(tmp_path, kind, compute):
     """A spike lasts for three steps; the run is stopped between them."""
 
     def everything(state: TrainState) -> list[torch.Tensor]:
@@ -77,7 +78,7 @@ def test_a_skipped_step_touches_nothing_and_is_resumed_as_one(tmp_path, kind):
         return [tensor.detach().clone() for tensor in tensors]
 
     def run(folder: str, until: int) -> tuple[TrainState, list[bool]]:
-        state, batches = fresh(kind), source(tmp_path)
+        state, batches = fresh(kind, compute), source(tmp_path)
         checkpoints = Checkpoints(tmp_path / folder)
         if resumed := checkpoints.restore(state):
             batches.restore(resumed["batches"])
