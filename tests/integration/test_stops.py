@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from worlds import VOCABULARY, saying, write_domain
 
 from smolforge.align import stages as align
@@ -30,6 +31,7 @@ from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig
 from smolforge.train.loop import LossSum, MicroBatch, TrainState, fit, next_token_loss
 from smolforge.train.optim import make_optimizer
+from smolforge.train.precision import compute_dtype
 from smolforge.train.stages import PretrainConfig, pretrain
 
 STEPS, STEP_TOKENS = 20, 256
@@ -39,7 +41,7 @@ SHAPE = ModelConfig(
 )  # fmt: skip
 CONFIG = PretrainConfig(
     phase="one", model=SHAPE, tokens=STEPS * STEP_TOKENS, batch_tokens=STEP_TOKENS, length=64,
-    mixture={"a": 1.0}, save_every_steps=4,
+    mixture={"a": 1.0}, save_every_steps=4, compute="float32",
 )  # fmt: skip
 
 
@@ -172,11 +174,25 @@ def test_a_shard_that_is_removed_while_it_is_read_does_no_harm(world):
     assert world.run(Accident(6, world.shard.unlink)) == whole
 
 
-def test_a_diverging_training_stops_before_its_end(world):
-    wild = OptimConfig(kind="adamw", lr=0.5, embedding_lr=0.5, norm_lr=0.5)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_diverging_training_stops_before_its_end(world, compute, seed):
+    """The table alone runs away, far past guessing; no number leaves fp16, which would end it for another reason."""
+    wild = OptimConfig(kind="adamw", lr=0.0, embedding_lr=3.0, norm_lr=0.0, clip=0.0, skip_deviations=0.0)
+    cfg = replace(CONFIG, optim=wild, tokens=200 * STEP_TOKENS, compute=compute, seed=seed)
     with pytest.raises(StageError) as caught:
-        world.run(cfg=replace(CONFIG, optim=wild, tokens=200 * STEP_TOKENS))
-    assert "last good state" in caught.value.where
+        world.run(cfg=cfg)
+    assert "step 32" in caught.value.what and "step 28" in caught.value.where
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_training_that_blows_up_stops_before_its_end(world, compute, seed):
+    """Everything runs away: in fp16 a number is infinite after a few steps, in the others the loss grows first."""
+    wild = OptimConfig(kind="adamw", lr=10.0, embedding_lr=10.0, norm_lr=10.0, clip=0.0, skip_deviations=0.0)
+    cfg = replace(CONFIG, optim=wild, tokens=200 * STEP_TOKENS, compute=compute, seed=seed)
+    with pytest.raises(StageError):
+        world.run(cfg=cfg)
+    kept = world.checkpoints.glob("step-*/model.safetensors")
+    assert all(torch.isfinite(weight).all() for file in kept for weight in load_file(file).values())
 
 
 def test_a_tuning_worse_than_guessing_stops(tmp_path, monkeypatch):
@@ -187,19 +203,19 @@ def test_a_tuning_worse_than_guessing_stops(tmp_path, monkeypatch):
     job = Job(out=tmp_path / "out", work=tmp_path / "work", log=Log(show=io.StringIO()), threads=1)
     for folder in (job.out, job.work):
         folder.mkdir()
-    cfg = SftConfig(epochs=40, length=64, batch_tokens=128, save_every_steps=10)
+    cfg = SftConfig(epochs=40, length=64, batch_tokens=128, save_every_steps=10, compute="float32")
     with pytest.raises(StageError) as caught:
         sft(cfg, job, **{name: world[name] for name in ("init", "tokenizer", "data")})
     assert "step 30" in caught.value.where
 
 
-def test_a_broken_loss_leaves_a_state_that_a_mended_run_resumes(tmp_path):
+def test_a_broken_loss_leaves_a_state_that_a_mended_run_resumes(tmp_path, compute):
     """The loss is not a number once; the run that goes on ends as one in which that never happened."""
 
     def run(place: str, broken: bool) -> list[torch.Tensor]:
         domains = {"a": Documents(tmp_path / "a")}
         batches = MixtureBatches(domains, Mixture(weights={"a": 1.0}), length=64, rows=4, seed=0)
-        model = Llama(SHAPE)
+        model = Llama(SHAPE, compute_dtype(compute, "cpu"))
         model.initialise(0)
         state = TrainState(model=model, optimizer=make_optimizer(model, OptimConfig()))
         checkpoints = Checkpoints(tmp_path / place, notice=lambda _: None)
@@ -234,7 +250,7 @@ def test_a_state_with_broken_weights_is_not_saved(tmp_path):
     batches = MixtureBatches(
         {"a": Documents(tmp_path / "a")}, Mixture(weights={"a": 1.0}), length=64, rows=4, seed=0
     )
-    model = Llama(SHAPE)
+    model = Llama(SHAPE, torch.float32)
     model.initialise(0)
     state = TrainState(model=model, optimizer=make_optimizer(model, OptimConfig()))
     saved: list[int] = []
