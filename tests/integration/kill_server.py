@@ -2,9 +2,9 @@
 
     LD_PRELOAD=fatal_calls.so TOKENIZERS_PARALLELISM=false python kill_server.py folder kills seed
 
-Every training is a forked child with one thread; it is killed once, at random, and run again to its end. Prints
-a JSON line a kill: what was killed, how and where, and whether the resumed training's files equal those of one
-that was never killed.
+Every training is a forked child with one thread; it is killed once, at random, and run again to its end. Each
+kind of training takes its turn in each number type that this machine has. Prints a JSON line a kill: what was
+killed, how and where, and whether the resumed training's files equal those of one that was never killed.
 
     call    SIGKILL before a random call that changes a file, or in the middle of a write
     power   the same, and then everything that was not synced is lost (see `power_cut.py`)
@@ -26,6 +26,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import power_cut
-from worlds import VOCABULARY, saying, write_domain
+from worlds import COMPUTES, VOCABULARY, can_train_in, saying, write_domain
 
 from smolforge import kernels
 from smolforge.align.stages import DpoConfig, GrpoConfig, SftConfig, dpo, grpo, sft
@@ -42,7 +43,7 @@ from smolforge.artifacts import Tokenizer, TokenShards
 from smolforge.log import Log
 from smolforge.model.config import ModelConfig
 from smolforge.stage import Job
-from smolforge.train.config import OptimConfig
+from smolforge.train.config import Compute, OptimConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
 COURSES = ("pretrain", "sft", "dpo", "grpo")
@@ -50,7 +51,7 @@ WAYS = ("call", "power", "time")
 CALLS = ctypes.CDLL(None)
 CALLS.fatal_count.restype = ctypes.c_long
 
-Training = Callable[[Job], Any]
+Training = Callable[[Job, Compute], Any]
 
 
 def trainings(data: Path) -> dict[str, Training]:
@@ -62,25 +63,29 @@ def trainings(data: Path) -> dict[str, Training]:
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=64,
     )  # fmt: skip
-    first = PretrainConfig(
-        phase="one", model=shape, tokens=12 * 256, batch_tokens=256, length=64, mixture={"a": 0.7, "b": 0.3},
-        save_every_steps=3,
-    )  # fmt: skip
+    first = {
+        "phase": "one", "model": shape, "tokens": 12 * 256, "batch_tokens": 256, "length": 64,
+        "mixture": {"a": 0.7, "b": 0.3}, "save_every_steps": 3,
+    }  # fmt: skip
     world = saying(data / "saying")
     given = {name: world[name] for name in ("init", "tokenizer")}
     optim = OptimConfig(kind="adamw", lr=1e-3)
     tune = {"length": 64, "optim": optim}
     return {
-        "pretrain": lambda job: pretrain(first, job, shards=shards, tokenizer=Tokenizer(data, "k", "d")),
-        "sft": lambda job: sft(
-            SftConfig(epochs=2, batch_tokens=128, save_every_steps=3, **tune), job, data=world["data"], **given
+        "pretrain": lambda job, compute: pretrain(
+            PretrainConfig(compute=compute, **first), job, shards=shards, tokenizer=Tokenizer(data, "k", "d")
         ),
-        "dpo": lambda job: dpo(
-            DpoConfig(epochs=2, pairs_per_step=2, save_every_steps=2, **tune), job, pairs=world["pairs"], **given
+        "sft": lambda job, compute: sft(
+            SftConfig(epochs=2, batch_tokens=128, save_every_steps=3, compute=compute, **tune),
+            job, data=world["data"], **given,
         ),
-        "grpo": lambda job: grpo(
+        "dpo": lambda job, compute: dpo(
+            DpoConfig(epochs=2, pairs_per_step=2, save_every_steps=2, compute=compute, **tune),
+            job, pairs=world["pairs"], **given,
+        ),
+        "grpo": lambda job, compute: grpo(
             GrpoConfig(rounds=4, questions=2, group=4, updates=2, max_new_tokens=3, temperature=2.0,
-                       kl_weight=0.05, save_every_steps=3, **tune),
+                       kl_weight=0.05, save_every_steps=3, compute=compute, **tune),
             job, data=world["data"], **given,
         ),
     }  # fmt: skip
@@ -95,7 +100,7 @@ def job_in(place: Path) -> Job:
 
 
 def start(
-    training: Training, place: Path, *, call: int = 0, halves: bool = False, journal: bool = False
+    training: Callable[[Job], Any], place: Path, *, call: int = 0, halves: bool = False, journal: bool = False
 ) -> int:
     """Fork a child that runs the training in `place`, gives its process id."""
     job = job_in(place)
@@ -129,14 +134,15 @@ def digest(place: Path) -> str:
 
 
 class Victim:
-    """One kind of training, what it gives when left alone, and how long it takes."""
+    """One kind of training in one number type, what it gives when left alone, and how long it takes."""
 
-    def __init__(self, name: str, training: Training, root: Path) -> None:
-        self.name, self.training, self.root = name, training, root
+    def __init__(self, name: str, training: Training, compute: Compute, root: Path) -> None:
+        self.name, self.compute, self.root = name, compute, root
+        self.training = partial(training, compute=compute)
         began = time.monotonic()
-        whole = root / f"{name}-whole"
-        if wait(start(training, whole)) != "done":
-            raise SystemExit(f"{name} fails without any kill")
+        whole = root / f"{name}-{compute}-whole"
+        if wait(start(self.training, whole)) != "done":
+            raise SystemExit(f"{name} in {compute} fails without any kill")
         self.seconds = time.monotonic() - began
         self.calls = int(Path(f"{whole}.calls").read_text())
         self.digest = digest(whole)
@@ -145,7 +151,7 @@ class Victim:
         """One kill and one resume."""
         place = self.root / "killed"
         shutil.rmtree(place, ignore_errors=True)
-        found: dict[str, Any] = {"course": self.name, "way": way}
+        found: dict[str, Any] = {"course": self.name, "compute": self.compute, "way": way}
         if way == "time":
             while self._kill_in_time(place, draw) == "done":
                 shutil.rmtree(place)
@@ -175,12 +181,13 @@ def main(root: Path, kills: int, seed: int) -> None:
     kernels.describe()  # compiled and loaded once, before any fork
     draw = random.Random(seed)
     made = trainings(root / "data")
-    for name in COURSES:  # what is imported late is imported here, once
-        made[name](job_in(root / f"{name}-warm"))
+    wanted = [(name, compute) for compute in COMPUTES if can_train_in(compute) for name in COURSES]
+    for name, compute in wanted:  # what is imported late is imported here, once
+        made[name](job_in(root / f"{name}-{compute}-warm"), compute)
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise SystemExit("a process of several threads cannot be forked safely")
     gc.freeze()
-    victims = [Victim(name, made[name], root) for name in COURSES]
+    victims = [Victim(name, made[name], compute, root) for name, compute in wanted]
     for number in range(kills):
         victim = victims[number % len(victims)]
         print(json.dumps(victim.kill(WAYS[number // len(victims) % len(WAYS)], draw)), flush=True)

@@ -1,4 +1,7 @@
-"""Two hundred kills at random moments of pre-training, SFT, DPO and GRPO: resumed equals never killed, byte for byte."""
+"""Two hundred kills at random moments of pre-training, SFT, DPO and GRPO: resumed equals never killed, byte for byte.
+
+Each in every number type that this machine can train in.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import COMPUTES, can_train_in
 
 HERE = Path(__file__).parent
 SERVERS, KILLS_EACH = 2, 100
@@ -58,6 +62,8 @@ def test_two_hundred_kills_change_nothing(tmp_path: Path, fatal_calls: Path) -> 
     assert [kill for kill in kills if not kill.get("promise_kept", True)] == []
     # the kills were where it hurts, not all before the first checkpoint or after the last
     assert min(Counter(kill["course"] for kill in kills).values()) >= 40
+    taken = Counter(kill["compute"] for kill in kills)
+    assert all(taken[compute] >= 60 for compute in COMPUTES if can_train_in(compute))
     assert sum(kill["half_written"] for kill in kills) >= 20
     assert sum(kill["whole"] > 0 for kill in kills) >= 60
     assert sum(kill["whole"] == 0 for kill in kills) >= 20
