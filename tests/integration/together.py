@@ -1,7 +1,7 @@
 """Training cases, run alone or by one of several processes: `python together.py cases.json` under torchrun's variables.
 
-A case is `{"place", "stage", "kind", "shard", "micro_tokens", "recompute", "steps", "init",
-"largest_bytes", "port"}`; `make_world` makes what they read. What goes wrong is written to `place/said-RANK`.
+A case is `{"place", "stage", "kind", "compute", "shard", "micro_tokens", "recompute", "steps", "init",
+"largest_bytes", "port"}`, fp32 where it names no other; `make_world` makes what they read. What goes wrong is written to `place/said-RANK`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def run(root: Path, case: dict[str, Any], rank: int = 0, ranks: int = 1) -> None
         shard=case.get("shard", 1),
         recompute=case.get("recompute", False),
     )
-    optim = OPTIM[case.get("kind", "muon")]
+    optim, compute = OPTIM[case.get("kind", "muon")], case.get("compute", "float32")
     tokenizer = Tokenizer(root / "tokenizer", "k", "d")
     start = Checkpoint(root / "model", "k", "d", {"tokens": 0})
     if case["stage"] == "pretrain":
@@ -96,17 +96,17 @@ def run(root: Path, case: dict[str, Any], rank: int = 0, ranks: int = 1) -> None
         model = ModelConfig(vocab_size=61, **SHAPE)
         cfg = PretrainConfig(
             phase="one", model=model, tokens=steps * 160, batch_tokens=160, length=32, mixture={"a": 1.0},
-            optim=optim, save_every_steps=3, compute="float32",
+            optim=optim, save_every_steps=3, compute=compute,
         )  # fmt: skip
         shards = TokenShards(root / "shards", "k", "d")
         before = Checkpoint(root / case["init"], "k", "d") if "init" in case else None
         letters = Tokenizer(root / "shards", "k", "d")
         pretrain(cfg, job, shards={"a": shards}, tokenizer=letters, init=before)
     elif case["stage"] == "sft":
-        sft_cfg = SftConfig(epochs=2, length=32, batch_tokens=160, optim=optim, compute="float32")
+        sft_cfg = SftConfig(epochs=2, length=32, batch_tokens=160, optim=optim, compute=compute)
         sft(sft_cfg, job, init=start, tokenizer=tokenizer, data=ChatData(root / "data", "k", "d"))
     else:
-        dpo_cfg = DpoConfig(epochs=2, length=32, pairs_per_step=3, optim=optim, compute="float32")
+        dpo_cfg = DpoConfig(epochs=2, length=32, pairs_per_step=3, optim=optim, compute=compute)
         dpo(dpo_cfg, job, init=start, tokenizer=tokenizer, pairs=PreferenceData(root / "pairs", "k", "d"))
 
 
