@@ -133,6 +133,6 @@ def answer_ids(tok: Tok, text: str) -> list[int]:
 
 def answer_example(tok: Tok, prompt: Sequence[int], answer: Sequence[int], *, ended: bool = True) -> Example:
     """Prompt and answer as one example; only the answer, and the end of its turn, is counted."""
-    said = [*answer, tok.im_end_id] if ended else list(answer)
+    said = [*answer, tok.turn_end_id] if ended else list(answer)
     weights = np.concatenate([np.zeros(len(prompt), np.float32), np.ones(len(said), np.float32)])
     return Example(np.array([*prompt, *said], dtype=np.int64), weights)

@@ -12,7 +12,7 @@ from smolforge.align.rewards import can_reward, reward_answers
 from smolforge.evals.task import Item, Sampling
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama
-from smolforge.text.chat import pieces
+from smolforge.text.chat import IM_END, pieces
 from smolforge.text.tokenizer import Tok
 
 QUESTIONS_AT_ONCE = 64
@@ -75,7 +75,7 @@ def as_question(conversation: Conversation) -> Question | None:
 
 def answer_text(message: Message) -> str:
     """An assistant's turn as the text a model would write, its calls included."""
-    return "".join(piece.text for piece in pieces([message]) if piece.learn).removesuffix("<|im_end|>")
+    return "".join(piece.text for piece in pieces([message]) if piece.learn).removesuffix(IM_END)
 
 
 class Sampler:
@@ -125,7 +125,7 @@ class Sampler:
         how = Sampling(
             max_new_tokens=self._max_new_tokens, temperature=self._temperature, seed=self._seed + start
         )
-        ids = self._reader.generate(prompts, how, (self._tok.im_end_id, self._tok.eot_id))
+        ids = self._reader.generate(prompts, how, self._tok.end_ids)
         texts = [self._tok.decode(answer).strip() for answer in ids]
         ended = [len(answer) < self._max_new_tokens for answer in ids]
         items = [q.item for q in questions for _ in range(self._answers)]

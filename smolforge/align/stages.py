@@ -313,8 +313,8 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
         [prompts[i] for i in fits],
         judge,
         how,
-        stop=(tok.im_end_id, tok.eot_id),
-        end_id=tok.im_end_id,
+        stop=tok.end_ids,
+        end_id=tok.turn_end_id,
         rounds=cfg.rounds,
     )
     loss = grpo_loss(
@@ -328,6 +328,7 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
 def _load(compute: Compute, job: Job, init: Checkpoint, tokenizer: Tokenizer) -> tuple[Tok, Llama]:
     import torch
 
+    from smolforge.model.config import check_vocabulary
     from smolforge.model.weights import load_model
     from smolforge.text.tokenizer import load_tokenizer
     from smolforge.train.precision import compute_dtype
@@ -335,11 +336,7 @@ def _load(compute: Compute, job: Job, init: Checkpoint, tokenizer: Tokenizer) ->
     torch.set_num_threads(job.threads)
     tok = load_tokenizer(tokenizer.path)
     model = load_model(init.path, compute=compute_dtype(compute, job.device)).to(job.device)
-    if tok.vocab_size != model.config.vocab_size:
-        raise ConfigError(
-            f"the model has {model.config.vocab_size} tokens, the tokenizer {tok.vocab_size}",
-            fix="give the model the tokenizer it was trained with",
-        )
+    check_vocabulary(model.config.vocab_size, tok.vocab_size)
     return tok, model
 
 
@@ -371,7 +368,7 @@ def _course(
 def _tune(
     job: Job, tok: Tok, course: Course, init: Checkpoint, length: int, team: Team | None = None
 ) -> Facts:
-    """Train, write the model for chat (its end is `<|im_end|>`), and give the facts."""
+    """Train, write the model for chat (its end is the tokenizer's), and give the facts."""
     from smolforge.align.tuning import tune
     from smolforge.model.weights import save_model
     from smolforge.train.stages import tell_where
@@ -389,7 +386,7 @@ def _tune(
         team=team,
     )
     if done.model is not None:
-        save_model(job.out, done.model, bos=tok.eot_id, eos=tok.im_end_id, pad=tok.eot_id)
+        save_model(job.out, done.model, bos=tok.bos_id, eos=tok.eos_id, pad=tok.pad_id)
         (job.out / "losses.jsonl").write_text(done.losses, encoding="utf-8")
     shape = course.model.config
     before = init.facts.get("tokens", 0)

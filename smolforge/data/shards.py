@@ -32,6 +32,7 @@ class Encoder(Protocol):
 
     vocab_size: int
     eot_id: int
+    begin_ids: tuple[int, ...]
 
     def encode_batch(self, texts: Sequence[str], allow_special: bool = False) -> list[list[int]]:
         """Token ids of each text."""
@@ -75,7 +76,7 @@ def write_shards(
     dtype = token_dtype(encoder.vocab_size)
     for batch in _batches(texts, skip):
         for text, ids in zip(batch, encoder.encode_batch(batch, allow_special=allow_special), strict=True):
-            ids.append(encoder.eot_id)
+            ids = [*encoder.begin_ids, *ids, encoder.eot_id]
             shard.parts.append(np.array(ids, dtype=dtype))
             shard.offsets.append(shard.offsets[-1] + len(ids))
             shard.text_bytes += len(text.encode("utf-8", "replace"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 TEXTS = (
@@ -26,6 +27,45 @@ TEXTS = (
     "<|im_start <|im_end|> > <tool_call <|endoftext|",
 )
 
+FUZZED = 500
+PIECES = (
+    *(chr(code) for code in range(32, 127)),
+    *"0123456789½²٣Ⅷ七",
+    *(" ", "  ", "    ", "\n", "\n\n", "\r\n", "\t", "\u00a0", "\u2003", "\u3000"),
+    *(
+        "'s",
+        "'LL",
+        "n't",
+        " the",
+        "ing",
+        "tion",
+        "</",
+        "://",
+        "...",
+        "—",
+        "'",
+        "’ll",
+        "é",
+        "e\u0301",
+        "ſ",
+        "İ",
+    ),
+    *(
+        chr(code)
+        for block in (0xA1, 0x370, 0x400, 0x5D0, 0x904, 0x3041, 0x4E00, 0xAC00)
+        for code in range(block, block + 12)
+    ),
+    *("🙂", "👩‍👩‍👧", "🇫🇷", "\u200d", "\ufeff", "\x00", "\x04", "\x1c", "\x7f", "\x85", "\u2028"),
+    *("<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|eot_id|>", "<tool_call>", "<|", "|>"),
+)
+
+
+def all_texts() -> list[str]:
+    """`TEXTS`, and texts put together at random, the same ones every time."""
+    draw = random.Random(0)
+    return [*TEXTS, *("".join(draw.choices(PIECES, k=draw.randint(1, 40))) for _ in range(FUZZED))]
+
+
 TOOL: dict[str, Any] = {
     "name": "convert",
     "description": 'Convert a length; it\'s <fast> & "exact" – très simple',
@@ -42,6 +82,12 @@ CALL = {
 
 CONVERSATIONS: tuple[tuple[list[dict[str, Any]], list[dict[str, Any]] | None], ...] = (
     ([{"role": "user", "content": "Hello"}], None),
+    ([{"role": "system", "content": ""}, {"role": "user", "content": "Hello"}], None),
+    (
+        [{"role": "assistant", "content": "I speak first."}, {"role": "user", "content": "And I second."}],
+        None,
+    ),
+    ([{"role": "user", "content": "One."}, {"role": "user", "content": "Two."}], None),
     ([{"role": "system", "content": "Be brief."}, {"role": "user", "content": " What is 1 + 1?\n"}], None),
     (
         [

@@ -1,10 +1,9 @@
 """Writing GGUF: one file with weights, tokenizer and chat template, as llama.cpp reads it.
 
-Architecture `llama`, output matrix tied to the embedding (so it is left out), vocabulary `gpt2` with
-the pre-tokenizer `smollm` (digits one by one, then the GPT-2 pattern, which is how smolforge cuts).
+A tied output matrix is left out; the vocabulary is `gpt2` with the pre-tokenizer that the tokenizer's way of
+cutting has there (`text.splits`).
 
 Source: the GGUF specification (ggml, docs/gguf.md) and the key names of the `gguf` package.
-Shapes: R rows, C columns of a matrix; H heads, E head width.
 """
 
 from __future__ import annotations
@@ -18,8 +17,17 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
+from smolforge.device.gguf_names import (
+    ARCHITECTURES,
+    NO_ROPE_EVERY,
+    ROPE_DIVISORS,
+    gguf_name,
+    interleave,
+    turned_heads,
+)
 from smolforge.errors import InputError
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, weight_shapes
+from smolforge.model.transformer import rope_divisors
 from smolforge.text.tokenizer import Tok
 
 Quantisation = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
@@ -36,17 +44,6 @@ FILE_TYPES = {
 }
 EMBEDDING_AS: dict[Quantisation, Quantisation] = {"q4_0": "q8_0"}
 """The tied embedding is the output matrix too, where four bits hurt most. Chosen, untested."""
-LAYER_NAMES = {
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
 FIM_KEYS = {"fim_pre": "<fim_prefix>", "fim_suf": "<fim_suffix>", "fim_mid": "<fim_middle>"}
 """The repository and file separators are left out: llama.cpp would end every answer at them."""
 
@@ -60,17 +57,29 @@ def write(
     weights: Mapping[str, Array],
     tok: Tok,
     *,
-    template: str,
+    template: str | None,
     name: str,
 ) -> None:
-    """One GGUF file from fp32 weights under public Llama names; the same input gives the same bytes."""
-    writer = gguf.GGUFWriter(file, "llama")
-    _add_shape(writer, shape, quantisation, name)
-    _add_tokenizer(writer, tok, template)
-    for tensor, data in tensors(shape, weights):
-        packed, kind = pack(
-            data, EMBEDDING_AS.get(quantisation, quantisation) if "embd" in tensor else quantisation
+    """One GGUF file from fp32 weights under their public names; the same input gives the same bytes.
+
+    Raises InputError for what a GGUF file has no place for.
+    """
+    if shape.no_rope_every != NO_ROPE_EVERY.get(shape.family, 0):
+        raise InputError(
+            f"every {shape.no_rope_every} layers one has no positions; GGUF knows {NO_ROPE_EVERY} alone",
+            fix="export the Hugging Face folder alone (`quantisations` empty)",
         )
+    if shape.family == "qwen2" and shape.num_attention_heads * shape.head_dim != shape.hidden_size:
+        raise InputError(
+            f"llama.cpp runs Qwen2 models only where the heads together are as wide as the model ({shape.hidden_size})",
+            fix="export the Hugging Face folder alone (`quantisations` empty)",
+        )
+    writer = gguf.GGUFWriter(file, ARCHITECTURES[shape.family])
+    _add_shape(writer, shape, quantisation, name)
+    _add_tokenizer(writer, tok, template, shape.vocab_size)
+    for tensor, data in tensors(shape, weights):
+        is_output = tensor in ("output.weight", "token_embd.weight")
+        packed, kind = pack(data, EMBEDDING_AS.get(quantisation, quantisation) if is_output else quantisation)
         writer.add_tensor(tensor, packed, raw_dtype=kind)
     try:
         writer.write_header_to_file()
@@ -82,26 +91,12 @@ def write(
 
 def tensors(shape: ModelConfig, weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """(GGUF name, fp32 array) in the file's order."""
-    yield "token_embd.weight", _weight(weights, "model.embed_tokens.weight")
-    for layer in range(shape.num_hidden_layers):
-        for theirs, ours in LAYER_NAMES.items():
-            data_RC = _weight(weights, f"model.layers.{layer}.{theirs}.weight")
-            if ours == "attn_q":
-                data_RC = interleave(data_RC, shape.num_attention_heads)
-            if ours == "attn_k":
-                data_RC = interleave(data_RC, shape.num_key_value_heads)
-            yield f"blk.{layer}.{ours}.weight", data_RC
-    yield "output_norm.weight", _weight(weights, "model.norm.weight")
-
-
-def interleave(data_RC: Array, heads: int) -> Array:
-    """Rows of a query or key projection in llama.cpp's order.
-
-    The public checkpoint turns feature i together with i + E/2; llama.cpp's `llama` turns 2i with 2i + 1.
-    """
-    rows, columns = data_RC.shape
-    halves_H2EC = data_RC.reshape(heads, 2, rows // heads // 2, columns)
-    return np.ascontiguousarray(halves_H2EC.swapaxes(1, 2).reshape(rows, columns))
+    for public in weight_shapes(shape):
+        data = _weight(weights, public)
+        heads = turned_heads(public, shape)
+        yield gguf_name(public), interleave(data, heads) if heads else data
+    if shape.rope_scaling is not None:
+        yield ROPE_DIVISORS, np.asarray(rope_divisors(shape), dtype=np.float32)
 
 
 def pack(data: Array, quantisation: Quantisation) -> tuple[Array, Type]:
@@ -124,9 +119,10 @@ def unpack(packed: Array, kind: Type) -> Array:
     return gguf.dequantize(packed, kind).astype(np.float32)
 
 
-def token_types(tok: Tok) -> list[int]:
-    """Per token: control (never shown), user-defined (markup that stays in the answer), or normal."""
+def token_types(tok: Tok, rows: int) -> list[int]:
+    """Per row of the model: control (never shown), user-defined (markup that stays in the answer), normal, or unused."""
     types = [int(gguf.TokenType.NORMAL)] * tok.vocab_size
+    types += [int(gguf.TokenType.UNUSED)] * (rows - tok.vocab_size)
     for index in tok.specials.values():
         is_control = index in tok.control
         types[index] = int(gguf.TokenType.CONTROL if is_control else gguf.TokenType.USER_DEFINED)
@@ -167,19 +163,26 @@ def _add_shape(writer: gguf.GGUFWriter, shape: ModelConfig, quantisation: Quanti
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, tok: Tok, template: str) -> None:
+def _add_tokenizer(writer: gguf.GGUFWriter, tok: Tok, template: str | None, rows: int) -> None:
+    """The tokenizer; rows of the model beyond it are named `[PAD…]`, as llama.cpp's own converter does."""
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(sorted(tok.vocab, key=tok.vocab.__getitem__))
-    writer.add_token_types(token_types(tok))
+    writer.add_tokenizer_pre(tok.splits.gguf[0])
+    tokens = sorted(tok.vocab, key=tok.vocab.__getitem__)
+    writer.add_token_list([*tokens, *(f"[PAD{index}]" for index in range(len(tokens), rows))])
+    writer.add_token_types(token_types(tok, rows))
     writer.add_token_merges([f"{left} {right}" for left, right in tok.merges])
-    writer.add_bos_token_id(tok.eot_id)
-    writer.add_eos_token_id(tok.im_end_id)
-    writer.add_eot_token_id(tok.im_end_id)
-    writer.add_pad_token_id(tok.eot_id)
-    writer.add_add_bos_token(False)
+    if tok.bos_id is not None:
+        writer.add_bos_token_id(tok.bos_id)
+    writer.add_eos_token_id(tok.eos_id)
+    writer.add_eot_token_id(tok.turn_end_id)
+    if tok.pad_id is not None:
+        writer.add_pad_token_id(tok.pad_id)
+    if tok.roles.unk in tok.specials:
+        writer.add_unk_token_id(tok.specials[tok.roles.unk])
+    writer.add_add_bos_token(tok.roles.add_bos)
     writer.add_add_eos_token(False)
     for key, token in FIM_KEYS.items():
         if token in tok.specials:
             writer.add_uint32(f"tokenizer.ggml.{key}_token_id", tok.specials[token])
-    writer.add_chat_template(template)
+    if template is not None:
+        writer.add_chat_template(template)

@@ -1,4 +1,6 @@
-"""Reading a GGUF's header from an untrusted file: bounded, checked, before llama.cpp sees it.
+"""Reading a GGUF's header from an untrusted file: bounded, checked, before any engine sees it.
+
+`device.gguf_in` holds what the header claims against the tensors that are there.
 
 Source: the GGUF specification (ggml, docs/gguf.md), versions 2 and 3, little-endian.
 """
@@ -11,10 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tokenizers import AddedToken
-
 from smolforge.errors import InputError
-from smolforge.text.tokenizer import CONTROL_TOKENS, Tok
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -24,11 +23,9 @@ LONGEST_TEXT_BYTES = 2**20
 MOST_ITEMS = 2**20
 MOST_HEADER_BYTES = 2**26
 MOST_DIMENSIONS = 4
-MAX_CONTEXT = 2**20
 
 STRING, ARRAY = 8, 9
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-CONTROL, USER_DEFINED, UNUSED = 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -48,19 +45,16 @@ class Header:
     file: Path
     keys: Mapping[str, Any]
     tensors: tuple[Tensor, ...]
+    data_start: int
 
     @property
     def architecture(self) -> str:
         """`llama` for smolforge's models."""
         return str(self.keys.get("general.architecture", ""))
 
-    @property
-    def context(self) -> int:
-        """Longest sequence in tokens."""
-        value = self.keys.get(f"{self.architecture}.context_length")
-        if not isinstance(value, int) or not 0 < value <= MAX_CONTEXT:
-            raise _damaged(self.file, f"its context length is {value!r}")
-        return value
+    def damaged(self, why: str) -> InputError:
+        """What to raise for a file that contradicts itself."""
+        return _damaged(self.file, why)
 
 
 def read_header(file: Path) -> Header:
@@ -73,39 +67,6 @@ def read_header(file: Path) -> Header:
         raise InputError(
             f"the model file cannot be read ({error.strerror})", where=str(file), fix="name a .gguf file"
         ) from None
-
-
-def tokenizer_of(header: Header) -> Tok:
-    """The tokenizer in the file; `InputError` when its text is cut in another way than smolforge's."""
-    keys, file = header.keys, header.file
-    if keys.get("tokenizer.ggml.model") != "gpt2" or keys.get("tokenizer.ggml.pre") != "smollm":
-        kind = f"{keys.get('tokenizer.ggml.model')}/{keys.get('tokenizer.ggml.pre')}"
-        raise InputError(
-            f"the file's tokenizer is `{kind}`",
-            where=str(file),
-            fix="use a model with the `gpt2/smollm` tokenizer",
-        )
-    tokens = _texts(keys.get("tokenizer.ggml.tokens"), file)
-    merges = [tuple(merge.split(" ")) for merge in _texts(keys.get("tokenizer.ggml.merges"), file)]
-    types = keys.get("tokenizer.ggml.token_type")
-    vocab = {token: index for index, token in enumerate(tokens)}
-    if not isinstance(types, list) or len(types) != len(tokens) or len(vocab) != len(tokens):
-        raise _damaged(file, "its vocabulary does not fit together")
-    for pair in merges:
-        if len(pair) != 2 or not {*pair, "".join(pair)} <= vocab.keys():
-            raise _damaged(file, "a merge is not in the vocabulary")
-    added = [
-        AddedToken(token, special=kind != USER_DEFINED, normalized=False)
-        for token, kind in zip(tokens, types, strict=True)
-        if kind in (CONTROL, USER_DEFINED, UNUSED) and token
-    ]
-    if not set(CONTROL_TOKENS) <= {token.content for token in added}:
-        raise InputError(
-            "the file has no ChatML tokens",
-            where=str(file),
-            fix="use a model with `<|im_start|>` and `<|im_end|>`",
-        )
-    return Tok(vocab, [(pair[0], pair[1]) for pair in merges], added)
 
 
 class _Reader:
@@ -126,8 +87,7 @@ class _Reader:
             raise _damaged(self._file, f"it claims {tensors} tensors and {keys} settings")
         table = dict(self._entry() for _ in range(keys))
         entries = tuple(self._tensor() for _ in range(tensors))
-        self._check_end(table, entries)
-        return Header(self._file, table, entries)
+        return Header(self._file, table, entries, self._data_start(table, entries))
 
     def _entry(self) -> tuple[str, Any]:
         name = self._text()
@@ -155,14 +115,15 @@ class _Reader:
         shape = tuple(self._number("Q") for _ in range(dimensions))
         return Tensor(name, shape, self._number("I"), self._number("Q"))
 
-    def _check_end(self, keys: Mapping[str, Any], tensors: tuple[Tensor, ...]) -> None:
-        """Every tensor begins inside the file; how far each reaches is llama.cpp's to check."""
+    def _data_start(self, keys: Mapping[str, Any], tensors: tuple[Tensor, ...]) -> int:
+        """Where the data begins; every tensor must begin inside the file."""
         alignment = keys.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 0 < alignment <= 2**16:
             raise _damaged(self._file, f"its alignment is {alignment!r}")
         start = -(-self._opened.tell() // alignment) * alignment
         if any(start + tensor.offset >= self._size for tensor in tensors):
             raise _damaged(self._file, "it ends before its last tensor")
+        return start
 
     def _text(self) -> str:
         length = self._number("Q")
@@ -183,12 +144,6 @@ class _Reader:
         if len(data) != count:
             raise _damaged(self._file, "it ends within its header")
         return data
-
-
-def _texts(value: Any, file: Path) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _damaged(file, "its vocabulary is missing")
-    return value
 
 
 def _damaged(file: Path, why: str) -> InputError:

@@ -7,39 +7,40 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from smolforge.errors import InputError
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, check_vocabulary
+from smolforge.model.public_config import FORMATS, hf_config
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import StoredType, save_model
 from smolforge.text.tokenizer import Tok, save_settings
 
 
-def write_folder(
-    folder: Path, model: Llama, tok: Tok, tokenizer: Path, *, stored: StoredType, name: str
-) -> None:
-    """The whole Hugging Face folder; the same model and tokenizer give the same bytes.
-
-    The chat template is smolforge's, also where the tokenizer came from elsewhere with another one.
-    """
-    if model.config.vocab_size != tok.vocab_size:
-        raise InputError(
-            f"the model knows {model.config.vocab_size} tokens, the tokenizer {tok.vocab_size}",
-            where=str(tokenizer),
-            fix="export a model with the tokenizer it was trained with",
-        )
-    save_model(folder, model, stored=stored, bos=tok.eot_id, eos=tok.im_end_id, pad=tok.eot_id)
-    _write_json(folder / "generation_config.json", generation_config(tok))
-    shutil.copyfile(tokenizer / "tokenizer.json", folder / "tokenizer.json")
-    save_settings(folder)
+def write_model(folder: Path, model: Llama, tok: Tok, *, stored: StoredType, name: str) -> None:
+    """Weights, config and model card beside what `write_tokenizer` wrote; the same model gives the same bytes."""
+    save_model(folder, model, stored=stored, bos=tok.bos_id, eos=tok.eos_id, pad=tok.pad_id)
     (folder / "README.md").write_text(model_card(model.config, stored, name), encoding="utf-8")
 
 
+def write_tokenizer(folder: Path, shape: ModelConfig, tok: Tok, tokenizer: Path) -> None:
+    """What `transformers` needs to read and write text with the model, and where its answers end.
+
+    Tokenizer, roles and chat template are the model's own, wherever it came from; the same ones give the same bytes.
+    """
+    check_vocabulary(shape.vocab_size, tok.vocab_size)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "generation_config.json", generation_config(tok))
+    plain = hf_config(shape, bos=tok.bos_id, eos=tok.eos_id, pad=tok.pad_id)
+    _write_json(folder / "config.json", plain)  # AutoTokenizer chooses its class by it
+    shutil.copyfile(tokenizer / "tokenizer.json", folder / "tokenizer.json")
+    save_settings(folder, tok.roles, tok.template_source, positions=shape.max_position_embeddings)
+
+
 def generation_config(tok: Tok) -> dict[str, Any]:
-    """Both ends stop an answer: the end of a turn and the end of a text."""
+    """All public ends stop an answer: the end of a turn and the end of a text among them."""
+    ends = tok.roles.public_ends(tok.specials)
     return {
-        "bos_token_id": tok.eot_id,
-        "eos_token_id": [tok.im_end_id, tok.eot_id],
-        "pad_token_id": tok.eot_id,
+        "bos_token_id": tok.bos_id,
+        "eos_token_id": [tok.specials[end] for end in ends],
+        "pad_token_id": tok.pad_id,
     }
 
 
@@ -48,12 +49,12 @@ def model_card(shape: ModelConfig, stored: str, name: str) -> str:
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
-tags: [smolforge, llama, {stored}]
+tags: [smolforge, {shape.family}, {stored}]
 ---
 
 # {name}
 
-A Llama decoder with tied embeddings, made with smolforge.
+A {FORMATS[shape.family].architecture.removesuffix("ForCausalLM")} decoder, made with smolforge.
 
 | | |
 |---|---|

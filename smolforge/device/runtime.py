@@ -13,7 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from smolforge.device.header import read_header, tokenizer_of
+from smolforge.device.gguf_in import shape_of, tokenizer_of
+from smolforge.device.header import read_header
 from smolforge.errors import InputError, MissingExtra, StageError
 from smolforge.evals.task import Logprob, Sampling
 from smolforge.text.tokenizer import Tok
@@ -57,9 +58,11 @@ class GgufModel:
         Raises InputError for a file that is damaged or of another kind, MissingExtra without llama.cpp.
         """
         header = read_header(file)
+        shape = shape_of(header)
         self.tok: Tok = tokenizer_of(header)
-        self._ends = frozenset((self.tok.im_end_id, self.tok.eot_id))
-        self.context = min(context or header.context, header.context)
+        self._ends = frozenset(self.tok.end_ids)
+        self._vocabulary = shape.vocab_size
+        self.context = min(context or shape.max_position_embeddings, shape.max_position_embeddings)
         engine = load_llama_cpp()
         self._secret = secrets.token_hex()
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -101,7 +104,7 @@ class GgufModel:
         if ended and ids and ids[-1] in self._ends:
             ids.pop()
         for place, token in enumerate(ids):
-            if token in stop:
+            if token in stop or token in self._ends:
                 return Answer(ids[:place], "stop")
         return Answer(ids, "stop" if ended else "length")
 
@@ -153,7 +156,7 @@ class GgufModel:
 
     def distribution(self, prompt: Sequence[int]) -> dict[int, float]:
         """Natural log-probability of every token after `prompt`. Slow: tens of milliseconds."""
-        entry = self._next(prompt, probabilities=self.tok.vocab_size, choose=self.tok.eot_id)
+        entry = self._next(prompt, probabilities=self._vocabulary, choose=self.tok.eot_id)
         if entry is None:
             raise StageError("llama.cpp reported no probabilities", fix="install the pinned xllamacpp")
         return {int(top["id"]): float(top["logprob"]) for top in entry["top_logprobs"]}
@@ -166,11 +169,12 @@ class GgufModel:
     def render(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None, prompt: bool
     ) -> str:
-        """llama.cpp's own rendering of the file's chat template."""
+        """llama.cpp's own rendering of the file's chat template, with the token that it takes off to put it back later."""
         body = {"messages": list(messages), "add_generation_prompt": prompt}
         if tools:
-            body["tools"] = [{"type": "function", "function": tool} for tool in tools]
-        return str(self._post("/apply-template", body)["prompt"])
+            body["tools"] = [t if "function" in t else {"type": "function", "function": t} for t in tools]
+        begin = self.tok.roles.bos if self.tok.begin_ids else ""
+        return f"{begin}{self._post('/apply-template', body)['prompt']}"
 
     def _next(self, prompt: Sequence[int], *, probabilities: int, choose: int) -> dict[str, Any] | None:
         request = self._request(prompt, Sampling(max_new_tokens=1), {choose: FORCE})

@@ -22,7 +22,7 @@ class ExportConfig:
     """Which files are made, and how much they are checked.
 
     stored          type of the weights in the Hugging Face folder
-    quantisations   GGUF files; `f32` is the one that must choose the very same tokens
+    quantisations   GGUF files; `f32` is the one that must choose the very same tokens; none: the folder alone
     greedy_tokens   tokens that each prompt is continued for
     reading_tokens  positions at which whole distributions are compared
     """
@@ -34,7 +34,7 @@ class ExportConfig:
     reading_tokens: int = 32
 
     def __post_init__(self) -> None:
-        if "f32" not in self.quantisations:
+        if self.quantisations and "f32" not in self.quantisations:
             raise ConfigError("`quantisations` lacks `f32`", fix="keep it: the proof of equality needs it")
         if len(set(self.quantisations)) != len(self.quantisations):
             raise ConfigError("`quantisations` names one twice", fix="name each once")
@@ -42,7 +42,7 @@ class ExportConfig:
             raise ConfigError("`greedy_tokens` or `reading_tokens` is out of range", fix="use 2 to 1024")
 
 
-@stage(makes=DeviceModel, version=1)
+@stage(makes=DeviceModel, version=2)
 def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer) -> Facts:
     """Write the model for `transformers` and for llama.cpp, and prove that nothing changed on the way.
 
@@ -50,56 +50,65 @@ def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokeniz
     Facts   checks (how many passed), hf_bytes, gguf_<quantisation>_bytes
     Raises  StageError naming the first check that failed; MissingExtra without transformers or xllamacpp
     """
-    import torch
-
-    from smolforge.device import gguf, huggingface
-    from smolforge.model.weights import load_model
-    from smolforge.text.chat import CHAT_TEMPLATE
+    from smolforge.device import gguf, huggingface, parity
+    from smolforge.model.weights import load_config, load_model
     from smolforge.text.tokenizer import load_tokenizer
 
-    trained, tok = load_model(model.path).eval(), load_tokenizer(tokenizer.path)
-    if trained.config.research is not None:
+    shape, tok = load_config(model.path), load_tokenizer(tokenizer.path)
+    if shape.research is not None:
         raise StageError(
             "a model with `research` is no Llama: no other program could run it",
             where=str(model.path),
             fix="train without `model.research`, or leave out the export; `smol chat` and `smol serve` run it here",
         )
-    huggingface.write_folder(job.out / "hf", trained, tok, tokenizer.path, stored=cfg.stored, name=cfg.name)
+    # What takes a second is proven before what takes minutes.
+    hf = job.out / "hf"
+    huggingface.write_tokenizer(hf, shape, tok, tokenizer.path)
+    job.log.progress(0, None, "parity checks", "transformers, tokenizer")
+    checks = parity.of_tokenizer(hf, tok, shape.max_position_embeddings)
+    _save_checks(job.out, checks)
+
+    trained = load_model(model.path).eval()
+    huggingface.write_model(hf, trained, tok, stored=cfg.stored, name=cfg.name)
     weights = {name: weight.detach().numpy() for name, weight in trained.named_parameters()}
     for done, kind in enumerate(cfg.quantisations):
         job.log.progress(done, len(cfg.quantisations), "files", f"writing {kind}")
         gguf.write(
-            _gguf(job.out, kind), kind, trained.config, weights, tok, template=CHAT_TEMPLATE, name=cfg.name
+            _gguf(job.out, kind), kind, shape, weights, tok, template=tok.template_source, name=cfg.name
         )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums are then taken in one order on every machine's number of cores
-    try:
-        checks = _check(cfg, job, trained, tok)
-    finally:
-        torch.set_num_threads(threads)
+    checks += _check(cfg, job, trained, tok)
+    _save_checks(job.out, checks)
     return _facts(cfg, job.out, checks)
 
 
 def _check(cfg: ExportConfig, job: Job, trained: Llama, tok: Tok) -> list[Check]:
+    import torch
+
     from smolforge.device import parity
     from smolforge.device.runtime import GgufModel
     from smolforge.model.weights import load_model
 
     total = 1 + len(cfg.quantisations)
-    job.log.progress(0, total, "parity checks", "transformers")
-    stored = load_model(job.out / "hf").eval()
-    checks = parity.of_transformers(job.out / "hf", stored, tok, reading_tokens=cfg.reading_tokens)
-    for done, kind in enumerate(cfg.quantisations, 1):
-        job.log.progress(done, total, "parity checks", f"llama.cpp {kind}")
-        loaded = GgufModel(_gguf(job.out, kind), exact=kind == "f32")
-        checks.append(parity.same_vocabulary(f"llama.cpp {kind}: same vocabulary", loaded.tok, tok))
-        checks += parity.of_gguf(
-            loaded, kind, trained, reading_tokens=cfg.reading_tokens, greedy_tokens=cfg.greedy_tokens
-        )
+    job.log.progress(0, total, "parity checks", "transformers, model")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums are then taken in one order on every machine's number of cores
+    try:
+        stored = trained if cfg.stored == "float32" else load_model(job.out / "hf").eval()
+        checks = parity.of_transformers(job.out / "hf", stored, tok, reading_tokens=cfg.reading_tokens)
+        for done, kind in enumerate(cfg.quantisations, 1):
+            job.log.progress(done, total, "parity checks", f"llama.cpp {kind}")
+            loaded = GgufModel(_gguf(job.out, kind), exact=kind == "f32")
+            checks.append(parity.same_vocabulary(f"llama.cpp {kind}: same vocabulary", loaded.tok, tok))
+            checks += parity.of_gguf(
+                loaded, kind, trained, reading_tokens=cfg.reading_tokens, greedy_tokens=cfg.greedy_tokens
+            )
+    finally:
+        torch.set_num_threads(threads)
     return checks
 
 
-def _facts(cfg: ExportConfig, out: Path, checks: list[Check]) -> Facts:
+def _save_checks(out: Path, checks: list[Check]) -> None:
+    """Write them down; StageError for the first that failed."""
     plain = [{"name": c.name, "passed": c.passed, "detail": c.detail, "worst": c.worst} for c in checks]
     (out / "parity.json").write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for check in checks:
@@ -109,6 +118,9 @@ def _facts(cfg: ExportConfig, out: Path, checks: list[Check]) -> Facts:
                 where=check.detail,
                 fix="see parity.json",
             )
+
+
+def _facts(cfg: ExportConfig, out: Path, checks: list[Check]) -> Facts:
     sizes = {f"gguf_{kind}_bytes": _gguf(out, kind).stat().st_size for kind in cfg.quantisations}
     folder = sum(file.stat().st_size for file in (out / "hf").iterdir())
     return {"checks": len(checks), "hf_bytes": folder, **sizes}

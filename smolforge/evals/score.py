@@ -27,9 +27,8 @@ BATCH_ITEMS = 256
 class TokenCoder(Protocol):
     """What scoring needs of a tokenizer; `text.tokenizer.Tok` is one."""
 
-    eot_id: int
-    im_start_id: int
-    im_end_id: int
+    start_id: int
+    end_ids: tuple[int, ...]
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]: ...
 
@@ -168,7 +167,7 @@ def prompt_ids(tok: TokenCoder, item: Item, form: Form) -> tuple[list[int], bool
     """Token ids of the question, and whether an answer's first word needs a space before it."""
     if form == "text":
         bare = item.prompt.rstrip(" ")
-        return [tok.eot_id, *tok.encode(bare)], bool(bare) and not bare[-1].isspace()
+        return [tok.start_id, *tok.encode(bare)], bool(bare) and not bare[-1].isspace()
     messages = list(item.messages)
     begun = str(messages.pop()["content"]) if messages and messages[-1]["role"] == "assistant" else ""
     ids, _ = tok.encode_chat(messages, list(item.tools) or None, add_generation_prompt=True)
@@ -185,11 +184,10 @@ def write_answers(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], 
     for i, item in enumerate(items):
         groups.setdefault(-(-item.max_new_tokens // ANSWER_ROUND_TOKENS) * ANSWER_ROUND_TOKENS, []).append(i)
     answers = [""] * len(items)
-    stop = (tok.eot_id, tok.im_start_id, tok.im_end_id)
     for length_tokens in sorted(groups):
         rows = groups[length_tokens]
         prompts = [prompt_ids(tok, items[i], form)[0] for i in rows]
-        written = model.generate(prompts, Sampling(max_new_tokens=length_tokens), stop)
+        written = model.generate(prompts, Sampling(max_new_tokens=length_tokens), tok.end_ids)
         for i, ids in zip(rows, written, strict=True):
             answers[i] = tok.decode(ids[: items[i].max_new_tokens])
     return answers
@@ -217,7 +215,7 @@ def text_bits(
     continuations: list[list[int]] = []
     owners: list[int] = []
     for place, held in enumerate(texts):
-        ids = [tok.eot_id, *tok.encode(held.text)]
+        ids = [tok.start_id, *tok.encode(held.text)]
         for start in range(1, len(ids), window_tokens):
             prompts.append(ids[start - 1 : start])
             continuations.append(ids[start : start + window_tokens])
@@ -263,12 +261,12 @@ def question_of(item: Item) -> str:
 
 
 def choose_items(items: Sequence[Item], count: int, seed: int) -> list[Item]:
-    """`count` items, the same ones for the same seed whatever their order, so that scores can be paired."""
+    """`count` items (0: all), the same ones for the same seed whatever their order, so that scores can be paired."""
 
     def rank(item: Item) -> bytes:
         return hashlib.sha256(f"{seed}\n{item.skill}\n{item.id}".encode()).digest()
 
-    return sorted(sorted(items, key=rank)[:count], key=lambda item: item.id)
+    return sorted(sorted(items, key=rank)[: count or None], key=lambda item: item.id)
 
 
 def cut_texts(texts: Sequence[HeldOutText], most_bytes: int) -> list[HeldOutText]:

@@ -194,3 +194,48 @@ class ModelConfig:
         """
         attention = 12 * self.num_hidden_layers * self.num_attention_heads * self.head_dim * (length / 2)
         return 6.0 * self._matrix_numbers + attention
+
+
+MOST_UNUSED = 0.01
+"""Share of a model's rows that may have no token: Qwen2.5 leaves 271 of 151,936. More means another tokenizer."""
+
+
+def check_vocabulary(model_tokens: int, tokenizer_tokens: int) -> None:
+    """ConfigError unless every token has its row; released models have a few rows more, which no token uses."""
+    if not tokenizer_tokens <= model_tokens <= tokenizer_tokens + MOST_UNUSED * model_tokens:
+        raise ConfigError(
+            f"the model has {model_tokens} tokens, the tokenizer {tokenizer_tokens}",
+            where="model.vocab_size",
+            fix="give the model the tokenizer it was trained with",
+        )
+
+
+def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Public name and shape of every weight, in the order of the checkpoint's parts; what a file is held against."""
+    width, forward, head = config.hidden_size, config.intermediate_size, config.head_dim
+    query, key = config.num_attention_heads * head, config.num_key_value_heads * head
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocab_size, width)}
+
+    def product(name: str, rows: int, columns: int, bias: bool) -> None:
+        shapes[f"{name}.weight"] = (rows, columns)
+        if bias:
+            shapes[f"{name}.bias"] = (rows,)
+
+    for layer in range(config.num_hidden_layers):
+        at = f"model.layers.{layer}"
+        shapes[f"{at}.input_layernorm.weight"] = (width,)
+        for name, rows in (("q", query), ("k", key), ("v", key)):
+            product(f"{at}.self_attn.{name}_proj", rows, width, config.qkv_bias)
+        product(f"{at}.self_attn.o_proj", width, query, config.attention_bias)
+        if config.qk_norm:
+            shapes |= {f"{at}.self_attn.q_norm.weight": (head,), f"{at}.self_attn.k_norm.weight": (head,)}
+        if config.has_values(layer):
+            shapes[f"{at}.self_attn.value_embeds.weight"] = (config.vocab_size, key)
+            shapes[f"{at}.self_attn.value_mix"] = (config.num_key_value_heads,)
+        shapes[f"{at}.post_attention_layernorm.weight"] = (width,)
+        if not config.relu_squared:
+            product(f"{at}.mlp.gate_proj", forward, width, config.mlp_bias)
+        product(f"{at}.mlp.up_proj", forward, width, config.mlp_bias)
+        product(f"{at}.mlp.down_proj", width, forward, config.mlp_bias)
+    shapes["model.norm.weight"] = (width,)
+    return shapes if config.tie_word_embeddings else {**shapes, "lm_head.weight": (config.vocab_size, width)}

@@ -7,6 +7,7 @@ checked before memory is taken, and each refusal says what the file has and what
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from smolforge.errors import InputError
+from smolforge.model.config import ModelConfig, weight_shapes
 from smolforge.model.public_config import CONFIG_FILE, hf_config, load_config, one_line, read_json
 from smolforge.model.transformer import Llama
 
@@ -57,6 +59,7 @@ def save_tensors(file: Path, tensors: Mapping[str, Tensor], *, dtype: torch.dtyp
     }
     try:
         save_file(ready, str(file), metadata={"format": "pt"})
+        file.chmod(0o644)  # the library makes it the owner's alone, which nobody expects of a folder to give away
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:
@@ -71,15 +74,29 @@ def load_model(folder: Path, *, compute: torch.dtype = torch.float32) -> Llama:
     and anything that is not safetensors.
     """
     config = load_config(folder)
+    return model_of(config, _read_weights(folder, weight_shapes(config)), compute=compute)
+
+
+def model_of(
+    config: ModelConfig, weights: Mapping[str, Tensor], *, compute: torch.dtype = torch.float32
+) -> Llama:
+    """A model that holds these very tensors, fp32 under their public names."""
     with torch.device("meta"):
         model = Llama(config, compute)
-    model.load_state_dict(_read_weights(folder, expected_shapes(model)), strict=True, assign=True)
+    model.load_state_dict(weights, strict=True, assign=True)
     return model
 
 
-def expected_shapes(model: Llama) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight of a model of this kind."""
-    return {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+def stored_dtypes(folder: Path) -> str:
+    """The number type of most of a folder's weights, `bfloat16` say."""
+    counts: dict[str, int] = {}
+    for file in _weight_files(folder):
+        with safe_open(str(file), framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                part = opened.get_slice(name)
+                counts[part.get_dtype()] = counts.get(part.get_dtype(), 0) + math.prod(part.get_shape())
+    most = max(counts, key=lambda kind: counts[kind], default="F32")
+    return {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}.get(most, most)
 
 
 def load_tensors(file: Path) -> dict[str, Tensor]:

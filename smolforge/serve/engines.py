@@ -22,6 +22,7 @@ def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tu
     words = _load_words(folder, tokenizer)
     import torch
 
+    from smolforge.model.config import check_vocabulary
     from smolforge.model.generate import TorchLanguageModel
     from smolforge.model.weights import load_model
     from smolforge.train.precision import compute_dtype
@@ -29,12 +30,7 @@ def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tu
     if threads:
         torch.set_num_threads(threads)
     model = load_model(folder, compute=compute_dtype("auto", "cpu"))
-    if words.vocab_size > model.config.vocab_size:
-        raise InputError(
-            f"the tokenizer has {words.vocab_size} entries, the model {model.config.vocab_size}",
-            where=str(folder),
-            fix="give the tokenizer this model was trained with",
-        )
+    check_vocabulary(model.config.vocab_size, words.vocab_size)
     return TorchLanguageModel(model), words, model.config.max_position_embeddings
 
 

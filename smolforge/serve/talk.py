@@ -5,6 +5,7 @@ The server, the chat page and the terminal all speak through it. It knows nothin
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,14 +41,18 @@ class Words(Protocol):
     """Turns conversations into tokens and tokens into text; `text.tokenizer.Tok` does."""
 
     vocab_size: int
-    im_start_id: int
-    im_end_id: int
-    eot_id: int
+    begin_ids: tuple[int, ...]
+    start_id: int
+    end_ids: tuple[int, ...]
 
     def encode(self, text: str) -> list[int]: ...
 
     def encode_chat(
-        self, messages: Sequence[Message], tools: Sequence[Message] | None, add_generation_prompt: bool
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Message] | None,
+        add_generation_prompt: bool,
+        today: datetime.date | None,
     ) -> tuple[list[int], list[bool]]: ...
 
     def stream(self) -> Decoder: ...
@@ -87,7 +92,7 @@ class Talker:
 
     def complete(self, text: str, how: Sampling, *, stop: Sequence[str] = ()) -> Reply:
         """The continuation of plain text, as a base model writes it."""
-        prompt = self.words.encode(text) or [self.words.eot_id]
+        prompt = [*self.words.begin_ids, *self.words.encode(text)] or [self.words.start_id]
         _check_room(len(prompt), self.context_tokens - 1)
         return self._reply(prompt, how, stop, 0)
 
@@ -119,7 +124,7 @@ class Reply:
     def __iter__(self) -> Generator[str, None, None]:
         """Pieces of text; a piece may be empty, so that a reader can stop between any two tokens."""
         text = self._words.stream()
-        ends = (self._words.im_end_id, self._words.eot_id, self._words.im_start_id)
+        ends = self._words.end_ids
         watch = StopWatch(self._stop)
         tokens = self._model.stream(self._prompt, self._how, ends)
         try:
@@ -209,7 +214,7 @@ def fit_conversation(
 
 
 def _prompt(words: Words, messages: Sequence[Message], tools: Sequence[Message]) -> list[int]:
-    return words.encode_chat(messages, tools or None, True)[0]
+    return words.encode_chat(messages, tools or None, True, datetime.date.today())[0]
 
 
 def _check_room(prompt_tokens: int, room_tokens: int) -> None:

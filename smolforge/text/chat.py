@@ -13,7 +13,7 @@ that render first and tokenize afterwards lose that protection.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,6 +50,9 @@ CHAT_TEMPLATE = """\
     {%- endif %}
     {{- '<|im_start|>' + message.role + '\\n' }}
     {%- set content = message.content if message.content is defined and message.content else '' %}
+    {%- if content is not string %}
+        {%- set content = content | selectattr('type', 'equalto', 'text') | map(attribute='text') | join('') %}
+    {%- endif %}
     {%- if message.role == 'tool' %}
         {{- '<tool_response>' + content + '</tool_response>' }}
     {%- else %}
@@ -68,7 +71,8 @@ CHAT_TEMPLATE = """\
             {%- set call = tool_call.function if tool_call.function is defined else tool_call %}
             {{- '\\n' if content or not loop.first else '' }}
             {{- '<tool_call>{"name": ' + (call.name | tojson) + ', "arguments": ' }}
-            {{- call.arguments if call.arguments is string else (call.arguments | tojson) }}
+            {%- set arguments = call.arguments if call.arguments else {} %}
+            {{- arguments if arguments is string else (arguments | tojson) }}
             {{- '}</tool_call>' }}
         {%- endfor %}
     {%- endif %}
@@ -101,7 +105,7 @@ def pieces(
     add_generation_prompt: bool = False,
 ) -> list[Piece]:
     """A conversation cut where meaning changes; raises `InputError` for a malformed message."""
-    _check(messages)
+    check(messages)
     out: list[Piece] = []
     if tools and messages and messages[0]["role"] != "system":
         out += [*_opening("system"), *_tools(tools, ""), *_closing(False)]
@@ -156,7 +160,7 @@ def parse_tool_calls(text: str) -> list[dict[str, Any]] | None:
 def _turn(message: Mapping[str, Any], tools: Sequence[Mapping[str, Any]] | None) -> Iterator[Piece]:
     role = message["role"]
     learn = role == "assistant"
-    content = message.get("content") or ""
+    content = content_text(message.get("content"))
     yield from _opening(role)
     if role == "tool":
         yield Piece(TOOL_RESPONSE, "control")
@@ -193,7 +197,7 @@ def _tools(tools: Sequence[Mapping[str, Any]], content: str) -> Iterator[Piece]:
 def _calls(calls: Sequence[Mapping[str, Any]], content: str) -> Iterator[Piece]:
     for index, call in enumerate(calls):
         inner = call.get("function", call)
-        arguments = inner["arguments"]
+        arguments = inner["arguments"] or {}
         text = arguments if isinstance(arguments, str) else _json(arguments)
         if content or index:
             yield Piece("\n", "words", True)
@@ -202,23 +206,72 @@ def _calls(calls: Sequence[Mapping[str, Any]], content: str) -> Iterator[Piece]:
         yield Piece(END_TOOL_CALL, "control", True)
 
 
+def content_text(content: Any) -> str:
+    """A message's content as text: a string, nothing, or a list of text parts as some clients send it.
+
+    Raises InputError for parts that are no text (pictures, sounds).
+    """
+    if not content:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list | tuple) else [content]
+    texts = [
+        part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None
+        for part in parts
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError("a message's content is not text", fix="give a string, or parts of the type `text`")
+    return "".join(str(text) for text in texts)
+
+
+def calls_text(calls: Sequence[Mapping[str, Any]], after_content: bool) -> str:
+    """An answer's tool calls as the text that follows its content."""
+    return "".join(piece.text for piece in _calls(calls, "said" if after_content else ""))
+
+
+def arguments_of(arguments: Any) -> Any:
+    """A call's arguments as a table; text that is no JSON object stays as it is, nothing is an empty table."""
+    if not isinstance(arguments, str):
+        return arguments or {}
+    try:
+        parsed = json.loads(arguments) if arguments.strip() else {}
+    except (ValueError, RecursionError):
+        return arguments
+    return parsed if isinstance(parsed, dict) else arguments
+
+
+def with_tools_in_system(
+    messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The conversation with the tools at the end of its system turn, for templates that have no place for them."""
+    first = dict(messages[0]) if messages and messages[0].get("role") == "system" else {"role": "system"}
+    said = content_text(first.get("content"))
+    listed = "".join(piece.text for piece in _tools(tools, said))
+    rest = messages[1:] if messages and messages[0].get("role") == "system" else messages
+    return [{**first, "content": said + listed}, *(dict(message) for message in rest)]
+
+
 def _json(value: Any) -> str:
     """What `tojson` of chat templates writes: spaces after `,` and `:`, letters unescaped, order kept."""
     return json.dumps(value, ensure_ascii=False)
 
 
-def _check(messages: Sequence[Mapping[str, Any]]) -> None:
+def check(messages: Sequence[Mapping[str, Any]], roles: Collection[str] | None = ROLES) -> None:
+    """Refuse a malformed conversation, naming the message; `roles` None lets a template decide on those."""
     if len(messages) > MAX_MESSAGES:
         raise InputError(f"a conversation of {len(messages)} messages", fix=f"use at most {MAX_MESSAGES}")
     for index, message in enumerate(messages):
         where = f"message {index}"
-        if not isinstance(message, Mapping) or message.get("role") not in ROLES:
-            role = message.get("role") if isinstance(message, Mapping) else message
+        role = message.get("role") if isinstance(message, Mapping) else None
+        if not isinstance(role, str) or (roles is not None and role not in roles):
             raise InputError(
-                f"a message has the role {role!r}", where=where, fix=f"use one of {', '.join(ROLES)}"
+                f"a message has the role {role!r}", where=where, fix=f"use one of {', '.join(roles or ROLES)}"
             )
-        if not isinstance(message.get("content", ""), str | None):
-            raise InputError("a message's content is not text", where=where, fix="give it as one string")
+        try:
+            content_text(message.get("content"))
+        except InputError as error:
+            raise InputError(error.what, where=where, fix=error.fix) from None
         for call in message.get("tool_calls") or ():
             inner = call.get("function", call) if isinstance(call, Mapping) else None
             if (

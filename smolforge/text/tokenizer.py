@@ -1,24 +1,30 @@
-"""Byte-level BPE: training, encoding, decoding.
+"""Byte-level BPE: training, encoding, decoding; of tokenizers made here and of those that came with a model.
 
-Digits stand alone, the rest is cut by the GPT-2 pattern, every byte has a symbol: any text and any
+Of ours, digits stand alone, the rest is cut by the GPT-2 pattern, every byte has a symbol: any text and any
 byte string comes back as it went in (the published SmolLM2 vocabulary silently drops six control
 bytes). Special-token strings in ordinary text stay text unless asked otherwise.
 
-Source: pre-tokenization and ids 0 to 2 as in the published SmolLM2 tokenizer, arXiv:2502.02737.
+Source: pre-tokenization and ids 0 to 2 as in the published SmolLM2 tokenizer, arXiv:2502.02737; others: `splits`.
 """
 
 from __future__ import annotations
 
 import codecs
+import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from smolforge.errors import ConfigError, InputError
 from smolforge.text import chat
+from smolforge.text.roles import Roles
+from smolforge.text.splits import SMOLLM
+from smolforge.text.template import ForeignTemplate, marked
+from smolforge.text.tokenizer_file import Parts, read_parts
 
 CONTROL_TOKENS = (chat.END_OF_TEXT, chat.IM_START, chat.IM_END)
 MARKUP_TOKENS = (
@@ -35,8 +41,10 @@ SPECIAL_TOKENS = (*CONTROL_TOKENS, *MARKUP_TOKENS, *FILE_TOKENS, "<|reserved_0|>
 BYTES = 256
 MIN_VOCABULARY = len(SPECIAL_TOKENS) + BYTES
 MAX_VOCABULARY = 262_144
-MAX_FILE_BYTES = 64 * 2**20
 MAX_TEXT_CHARACTERS = 64 * 2**20
+OUR_ROLES = Roles(bos=chat.END_OF_TEXT, eos=chat.IM_END, pad=chat.END_OF_TEXT)
+ANY_LENGTH = 1_000_000
+"""Longest text that a tokenizer by itself announces: it does not know its model's positions."""
 
 
 def _byte_symbols() -> tuple[str, ...]:
@@ -60,7 +68,7 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     if not MIN_VOCABULARY <= vocabulary <= MAX_VOCABULARY:
         raise ConfigError(f"a vocabulary of {vocabulary}", fix=f"use {MIN_VOCABULARY} to {MAX_VOCABULARY}")
     raw = Tokenizer(models.BPE())
-    raw.pre_tokenizer = _pre_tokenizer()
+    raw.pre_tokenizer = SMOLLM.cuts
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=2,
@@ -74,69 +82,134 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     padding = [f"<|reserved_{n}|>" for n in range(1, vocabulary - len(vocab) + 1)]
     vocab |= {token: len(vocab) + n for n, token in enumerate(padding)}
     merges = [(left, right) for left, right in model["merges"]]
-    return _assemble(vocab, merges, [_added(token) for token in (*SPECIAL_TOKENS, *padding)])
+    added = [_added(token) for token in (*SPECIAL_TOKENS, *padding)]
+    return _assemble(Parts(vocab, merges, added, SMOLLM, OUR_ROLES), added)
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:
     """Write `tokenizer.json` and the three small files `transformers` reads beside it."""
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
-    save_settings(folder)
+    save_settings(folder, OUR_ROLES, chat.CHAT_TEMPLATE)
 
 
-def save_settings(folder: Path) -> None:
-    """Write the three files beside `tokenizer.json`: what is special, and how a conversation is written."""
+def save_parts(tok: Tok, folder: Path) -> None:
+    """Write a tokenizer that came with a model, so that it is read the same from this folder, here and elsewhere."""
+    engine = Tokenizer.from_str(tok._special.to_str())
+    if tok.begin_ids and tok.roles.bos is not None:
+        bos = tok.roles.bos
+        engine.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", pair=f"{bos} $A {bos} $B:1", special_tokens=[(bos, tok.begin_ids[0])]
+        )
+    (folder / "tokenizer.json").write_text(engine.to_str(pretty=True) + "\n", encoding="utf-8")
+    save_settings(folder, tok.roles, tok.template_source)
+    ends = [tok.specials[end] for end in tok.roles.public_ends(tok.specials)]
+    _write_json(folder / "generation_config.json", {"eos_token_id": ends})
+
+
+def save_settings(folder: Path, roles: Roles, template: str | None, *, positions: int = ANY_LENGTH) -> None:
+    """Write the files beside `tokenizer.json`: what is special, and how a conversation is written.
+
+    The class named is the one that takes `tokenizer.json` as it is: others, GPT-2's among them, cut text anew.
+    """
     settings = {
-        "add_bos_token": False,
+        "add_bos_token": roles.add_bos,
         "add_prefix_space": False,
-        "additional_special_tokens": [chat.IM_START, chat.IM_END],
-        "bos_token": chat.END_OF_TEXT,
+        "additional_special_tokens": [chat.IM_START, chat.IM_END] if roles == OUR_ROLES else [],
+        "bos_token": roles.bos,
         "clean_up_tokenization_spaces": False,
-        "eos_token": chat.IM_END,
-        "model_max_length": 1_000_000,
-        "pad_token": chat.END_OF_TEXT,
+        "eos_token": roles.eos,
+        "model_max_length": positions,
+        "pad_token": roles.pad,
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "unk_token": None,
+        "unk_token": roles.unk,
     }
     _write_json(folder / "tokenizer_config.json", settings)
     names = ("bos_token", "eos_token", "pad_token", "additional_special_tokens")
     _write_json(folder / "special_tokens_map.json", {name: settings[name] for name in names})
-    (folder / "chat_template.jinja").write_text(chat.CHAT_TEMPLATE, encoding="utf-8")
+    if template is not None:
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
 def load_tokenizer(path: Path) -> Tok:
-    """The tokenizer in `path` (a folder or a `tokenizer.json`); `InputError` for anything else."""
-    file = path / "tokenizer.json" if path.is_dir() else path
-    return Tok(*_read(file))
+    """The tokenizer in `path` (a folder or a `tokenizer.json`); `InputError` for one that cannot be used exactly."""
+    return Tok(read_parts(path))
 
 
 class Tok:
     """A tokenizer ready for use. Ids are plain lists of int; safe to share between threads.
 
-    vocab_size, eot_id, im_start_id, im_end_id   what models and samplers need
-    vocab, merges, specials                      token → id, merge rules in order, special token → id
-    control                                      ids that `skip_special` leaves out
+    vocab_size               entries; a model's table may have a few rows more
+    vocab, merges, specials  token → id, merge rules in order, special token → id
+    control                  ids that `skip_special` leaves out
+    roles                    which tokens begin and end things
+    eot_id                   closes a document
+    begin_ids                what the model wants before every text: nothing, or one token
+    start_id                 stands before a text that has nothing before it: that token, or a document's end
+    turn_end_id              what the assistant says to end its turn
+    end_ids                  everything an answer ends at
+    template                 how another's model writes a conversation; None: as `text.chat` does, or not at all
     """
 
-    def __init__(
-        self, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], added: Sequence[AddedToken]
-    ):
-        self.vocab = vocab
-        self.merges = merges
-        self.vocab_size = len(vocab)
-        self.specials = {token.content: vocab[token.content] for token in added}
-        self.control = frozenset(vocab[token.content] for token in added if token.special)
-        self.eot_id = self.specials[chat.END_OF_TEXT]
-        self.im_start_id = self.specials[chat.IM_START]
-        self.im_end_id = self.specials[chat.IM_END]
-        self._plain = _assemble(vocab, merges, [])
-        self._special = _assemble(vocab, merges, added)
-        self._bytes = _token_bytes(vocab, self.specials)
-        self._byte_ids = [vocab.get(symbol) for symbol in BYTE_SYMBOLS]
+    def __init__(self, parts: Parts):
+        self.parts = parts
+        self.vocab, self.merges, self.roles, self.splits = (
+            parts.vocab,
+            parts.merges,
+            parts.roles,
+            parts.splits,
+        )
+        self.vocab_size = len(parts.vocab)
+        self.specials = {token.content: parts.vocab[token.content] for token in parts.added}
+        self.control = frozenset(parts.vocab[token.content] for token in parts.added if token.special)
+        self.eot_id = parts.vocab[self.roles.text_end(self.specials)]
+        self.end_ids = tuple(parts.vocab[token] for token in self.roles.answer_ends(self.specials))
+        self.bos_id, self.pad_id = (parts.vocab.get(name or "") for name in (self.roles.bos, self.roles.pad))
+        self.eos_id = parts.vocab[self.roles.eos]
+        begins = self.roles.add_bos and self.bos_id is not None
+        self.begin_ids: tuple[int, ...] = (parts.vocab[self.roles.bos or ""],) if begins else ()
+        self.start_id = self.begin_ids[0] if self.begin_ids else self.eot_id
+        self.template = _template_of(parts)
+        self._bytes = _token_bytes(parts.vocab, self.specials)
+        self._byte_ids = [parts.vocab.get(symbol) for symbol in BYTE_SYMBOLS]
+
+    @cached_property
+    def _plain(self) -> Tokenizer:
+        return _assemble(self.parts, [])
+
+    @cached_property
+    def _special(self) -> Tokenizer:
+        return _assemble(self.parts, self.parts.added)
+
+    @cached_property
+    def _markup(self) -> Tokenizer:
+        """Finds what is markup, not what is control: words of a conversation that a foreign template has written."""
+        return _assemble(self.parts, [token for token in self.parts.added if not token.special])
+
+    @property
+    def can_chat(self) -> bool:
+        """Whether a conversation can be written: by a template that came along, or with ChatML's tokens."""
+        return self.template is not None or {chat.IM_START, chat.IM_END} <= self.specials.keys()
+
+    @property
+    def template_source(self) -> str | None:
+        """The chat template's text, for those who read it elsewhere."""
+        if self.template is not None:
+            return self.template.source
+        return chat.CHAT_TEMPLATE if self.can_chat else None
+
+    @cached_property
+    def turn_end_id(self) -> int:
+        """The token the assistant ends its turn with: the first end token after an answer as the template writes it."""
+        if self.template is None:
+            return self.specials.get(chat.IM_END, self.eos_id)
+        asked = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        written = self._special.encode(self.render(asked).rpartition("b")[2], add_special_tokens=False).ids
+        return next((index for index in written if index in self.end_ids), self.eos_id)
 
     @property
     def is_lossless(self) -> bool:
-        """Whether every byte has a token; false for some tokenizers of others."""
-        return None not in self._byte_ids
+        """Whether any text comes back as it went in; false for some tokenizers of others."""
+        return None not in self._byte_ids and not self.splits.normal_form
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
         """Token ids of a text. Only `allow_special` turns special-token strings into their ids."""
@@ -190,12 +263,86 @@ class Tok:
         messages: Sequence[Mapping[str, Any]],
         tools: Sequence[Mapping[str, Any]] | None = None,
         add_generation_prompt: bool = False,
+        today: datetime.date | None = None,
     ) -> tuple[list[int], list[bool]]:
         """Ids of a conversation, and for each whether the loss counts it.
 
-        Counted: the assistant's words, its calls, and the `<|im_end|>` that ends its turn.
+        Counted: the assistant's words, its calls, and the token that ends its turn. Of a foreign template only turns
+        are counted that it writes alike while they are the last and when others follow; with a generation prompt none.
         """
-        return self.encode_pieces(chat.pieces(messages, tools, add_generation_prompt))
+        self._check_chat(messages)
+        if self.template is None:
+            return self.encode_pieces(chat.pieces(messages, tools, add_generation_prompt))
+        return self._encode_foreign(messages, tools, add_generation_prompt, today)
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = False,
+        today: datetime.date | None = None,
+    ) -> str:
+        """The conversation as one text, as programs that render first and tokenize afterwards see it."""
+        self._check_chat(messages)
+        if self.template is None:
+            return chat.render(messages, tools, add_generation_prompt)
+        return self.template.render(messages, tools, add_generation_prompt, today=today)
+
+    def _check_chat(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        if not self.can_chat:
+            raise InputError(
+                "this model has no chat template: it continues texts and was not taught to answer",
+                fix="use its instruct version, tune it on conversations, or ask for plain text",
+            )
+        if self.template is not None and not messages:
+            raise InputError("a conversation without messages", fix="say something")
+        chat.check(messages, chat.ROLES if self.template is None else None)
+
+    def _encode_foreign(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] | None,
+        add_generation_prompt: bool,
+        today: datetime.date | None,
+    ) -> tuple[list[int], list[bool]]:
+        assert self.template is not None
+        controls = [token for token, index in self.specials.items() if index in self.control]
+        safe = marked(messages, tools, controls)
+        turns = (
+            [] if add_generation_prompt else [n for n, m in enumerate(messages) if m["role"] == "assistant"]
+        )
+        wanted = [(safe.messages, add_generation_prompt)]
+        wanted += [
+            part for n in turns for part in ((safe.messages[:n], True), (safe.messages[: n + 1], False)) if n
+        ]
+        text, *prefixes = self.template.render_all(wanted, safe.tools, today=today)
+        ids: list[int] = []
+        learn: list[bool] = []
+
+        def add(part: str, learned: bool) -> None:
+            found = self._encode_marked(safe.parts(part, controls))
+            ends = [place for place, index in enumerate(found) if index in self.end_ids]
+            last = (ends[-1] if ends else len(found) - 1) if learned else -1
+            ids.extend(found)
+            learn.extend(place <= last for place in range(len(found)))
+
+        done = 0
+        for before, after in zip(prefixes[::2], prefixes[1::2], strict=True):
+            if done <= len(before) and after.startswith(before) and text.startswith(after):
+                add(text[done : len(before)], False)
+                add(text[len(before) : len(after)], True)
+                done = len(after)
+        add(text[done:], False)
+        return ids, learn
+
+    def _encode_marked(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
+        ids: list[int] = []
+        for text, is_control in parts:
+            if is_control:
+                ids.append(self.specials[text])
+            else:
+                ids += self._markup.encode(_sound(text), add_special_tokens=False).ids
+        return ids
 
     def encode_fim(self, prefix: str, suffix: str) -> list[int]:
         """Ids of a fill-in-the-middle prompt; the model continues with the middle."""
@@ -253,28 +400,28 @@ class StreamDecoder:
         return self._utf8.decode(b"", final=True)
 
 
-def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-        ]
-    )
-
-
 def _added(token: str) -> AddedToken:
     return AddedToken(token, special=token not in MARKUP_TOKENS, normalized=False)
 
 
-def _assemble(
-    vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], added: Sequence[AddedToken]
-) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE(vocab=dict(vocab), merges=list(merges)))
-    tokenizer.pre_tokenizer = _pre_tokenizer()
+def _assemble(parts: Parts, added: Sequence[AddedToken]) -> Tokenizer:
+    model = models.BPE(vocab=dict(parts.vocab), merges=list(parts.merges), ignore_merges=parts.ignore_merges)
+    tokenizer = Tokenizer(model)
+    if parts.splits.normalizer is not None:
+        tokenizer.normalizer = parts.splits.normalizer
+    tokenizer.pre_tokenizer = parts.splits.cuts
     tokenizer.decoder = decoders.ByteLevel()
     if added:
         tokenizer.add_tokens(list(added))
     return tokenizer
+
+
+def _template_of(parts: Parts) -> ForeignTemplate | None:
+    if parts.template is None or parts.template == chat.CHAT_TEMPLATE:
+        return None
+    roles = parts.roles
+    names = {"bos": roles.bos, "eos": roles.eos, "pad": roles.pad, "unk": roles.unk}
+    return ForeignTemplate(parts.template, {f"{name}_token": text for name, text in names.items() if text})
 
 
 def _token_bytes(vocab: Mapping[str, int], specials: Mapping[str, int]) -> list[bytes]:
@@ -298,102 +445,6 @@ def _sound(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
-
-
-def _read(file: Path) -> tuple[dict[str, int], list[tuple[str, str]], list[AddedToken]]:
-    """Vocabulary, merges and added tokens of a `tokenizer.json`, checked part by part.
-
-    The library reports a damaged file as a bare `Exception`, or not at all; so nothing unchecked reaches it.
-    """
-    plain = _read_json(file)
-    model = plain.get("model")
-    if (
-        not isinstance(model, dict)
-        or not isinstance(model.get("vocab"), dict)
-        or not isinstance(model.get("merges"), list)
-    ):
-        raise _foreign(file, "it holds no byte-pair vocabulary")
-    if plain.get("normalizer") or not _same_splits(plain.get("pre_tokenizer")) or model.get("byte_fallback"):
-        raise _foreign(file, "it cuts text in another way")
-    vocab = dict(model["vocab"])
-    added = _read_added(file, plain.get("added_tokens"), vocab)
-    if not all(type(index) is int for index in vocab.values()) or sorted(vocab.values()) != list(
-        range(len(vocab))
-    ):
-        raise _foreign(file, "its ids have holes or repeat")
-    merges = [_read_merge(file, merge, vocab) for merge in model["merges"]]
-    return vocab, merges, added
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(
-                "the tokenizer file is too large", where=str(file), fix=f"at most {MAX_FILE_BYTES} bytes"
-            )
-        plain = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"no tokenizer: {error.strerror}", where=str(file), fix="name a tokenizer's folder"
-        ) from None
-    except (ValueError, RecursionError):
-        raise InputError(
-            "the tokenizer file is damaged", where=str(file), fix="make or fetch it again"
-        ) from None
-    if not isinstance(plain, dict):
-        raise _foreign(file, "it holds no table")
-    return plain
-
-
-def _read_added(file: Path, plain: Any, vocab: dict[str, int]) -> list[AddedToken]:
-    added = []
-    for entry in plain if isinstance(plain, list) else []:
-        content, index = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(content, str) or not content or not isinstance(index, int):
-            raise _foreign(file, "an added token has no text or no id")
-        if vocab.setdefault(content, index) != index:
-            raise _foreign(file, "an added token does not fit the vocabulary")
-        if entry.get("lstrip") or entry.get("rstrip") or entry.get("single_word"):
-            raise _foreign(file, f"`{content}` swallows the text around it")
-        added.append(AddedToken(content, special=bool(entry.get("special")), normalized=False))
-    names = {token.content for token in added}
-    for token in CONTROL_TOKENS:
-        if token not in names:
-            raise _foreign(file, f"it has no `{token}`")
-    return added
-
-
-def _read_merge(file: Path, merge: Any, vocab: Mapping[str, int]) -> tuple[str, str]:
-    parts = merge.split(" ") if isinstance(merge, str) else merge
-    if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
-        raise _foreign(file, "a merge is not a pair")
-    left, right = parts
-    if left not in vocab or right not in vocab or left + right not in vocab:
-        raise _foreign(file, f"the merge of `{left}` and `{right}` is not in the vocabulary")
-    return left, right
-
-
-def _same_splits(plain: Any) -> bool:
-    """Whether text is cut as here: digits one by one, then the GPT-2 pattern, no space put in front."""
-    parts = (
-        plain.get("pretokenizers") if isinstance(plain, dict) and plain.get("type") == "Sequence" else None
-    )
-    if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(part, dict) for part in parts):
-        return False
-    digits, level = parts
-    return (
-        digits.get("type") == "Digits"
-        and digits.get("individual_digits") is True
-        and level.get("type") == "ByteLevel"
-        and level.get("add_prefix_space") is False
-        and level.get("use_regex", True) is True
-    )
-
-
-def _foreign(file: Path, why: str) -> InputError:
-    return InputError(
-        f"not a tokenizer that smolforge can use: {why}", where=str(file), fix="train one with smolforge"
-    )
 
 
 def _write_json(file: Path, value: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Facts, Sizing, Tokenizer, TokenShards
 from smolforge.config import config, from_plain, to_plain
 from smolforge.errors import ConfigError
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, check_vocabulary
 from smolforge.stage import Cost, Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from smolforge.train.team import Team
 
 MOST_LOGGED = 2000
+
 
 
 @config
@@ -177,13 +178,7 @@ def _plan(cfg: PretrainConfig, tokenizer: Tokenizer, init: Checkpoint | None, si
         length=length,
         optim=optim,
     )
-    vocabulary = tokenizer.facts.get("vocabulary", plan.model.vocab_size)
-    if vocabulary != plan.model.vocab_size:
-        raise ConfigError(
-            f"the model has {plan.model.vocab_size} tokens, the tokenizer {vocabulary}",
-            where="model.vocab_size",
-            fix="give both the same vocabulary",
-        )
+    check_vocabulary(plan.model.vocab_size, int(tokenizer.facts.get("vocabulary", plan.model.vocab_size)))
     return plan
 
 

@@ -153,13 +153,13 @@ def test_sampling_repeats_with_its_seed(gguf_model: GgufModel, tok: Tok) -> None
 
 def test_generation_ends_at_a_stop_token_and_leaves_it_out(gguf_model: GgufModel, tok: Tok) -> None:
     prompt = tok.encode("the cat")
-    never = {tok.im_end_id: -FORCE, tok.eot_id: -FORCE}
+    never = dict.fromkeys(tok.end_ids, -FORCE)
     free = gguf_model.answer(prompt, Sampling(max_new_tokens=8), bias=never)
     assert free.reason == "length" and len(free.ids) == 8
     stopped = gguf_model.answer(prompt, Sampling(max_new_tokens=8), stop=[free.ids[3]], bias=never)
     assert stopped.ids == free.ids[: free.ids.index(free.ids[3])]
     assert stopped.reason == "stop"
-    assert gguf_model.answer(prompt, Sampling(max_new_tokens=8), bias={tok.im_end_id: FORCE}).ids == []
+    assert gguf_model.answer(prompt, Sampling(max_new_tokens=8), bias={tok.turn_end_id: FORCE}).ids == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -222,12 +222,12 @@ def test_rows_in_the_wrong_order_are_found(
 
 def test_another_template_and_other_merges_are_found(model: Llama, tok: Tok, tmp_path: Path) -> None:
     weights = {name: weight.detach().numpy() for name, weight in model.named_parameters()}
-    fewer = Tok(tok.vocab, tok.merges[:20], [text._added(token) for token in tok.specials])
+    fewer = Tok(replace(tok.parts, merges=tok.merges[:20]))
     gguf.write(tmp_path / "m.gguf", "f32", SHAPE, weights, fewer, template=CHAT_TEMPLATE + " ", name="wrong")
     wrong = GgufModel(tmp_path / "m.gguf")
     assert not parity.same_vocabulary("", wrong.tok, tok).passed
     assert not parity.same_tokens("", wrong.tokenize, tok).passed
-    assert not parity.same_chat("", wrong.render).passed
+    assert not parity.same_chat("", wrong.render, tok).passed
 
 
 def test_a_folder_with_other_weights_is_found(exported: Path, model: Llama, tok: Tok, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_failed_check_stops_the_stage_and_is_named(
 def test_a_tokenizer_of_another_size_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
     (tmp_path / "tokenizer").mkdir()
     text.save(text.train(["other words"], 300), tmp_path / "tokenizer")
-    with pytest.raises(InputError):
+    with pytest.raises(ConfigError):
         export(
             CONFIG,
             job(tmp_path / "job"),

@@ -13,7 +13,7 @@ from torch.nn import functional
 from smolforge import kernels
 from smolforge.errors import InputError
 from smolforge.evals.task import Sampling
-from smolforge.model.config import ModelConfig, Research
+from smolforge.model.config import ModelConfig, Research, weight_shapes
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_config, load_model, save_model
@@ -98,7 +98,9 @@ def test_logits_loss_and_gradients_equal_transformers(config, tmp_path):
 
 def test_parameter_count_equals_the_config(tmp_path):
     for config in (*SHAPES.values(), RESEARCH, replace(RESEARCH, num_hidden_layers=2)):
-        assert sum(weight.numel() for weight in Llama(config).parameters()) == config.parameters
+        model = Llama(config)
+        assert sum(weight.numel() for weight in model.parameters()) == config.parameters
+        assert weight_shapes(config) == {name: tuple(w.shape) for name, w in model.named_parameters()}
 
 
 def test_packed_documents_do_not_see_each_other():

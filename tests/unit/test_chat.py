@@ -123,7 +123,7 @@ def test_training_on_an_answer_continues_the_generation_prompt(tok: Tok, answer:
     prompt, _ = tok.encode_chat(question, add_generation_prompt=True)
     whole, _ = tok.encode_chat([*question, {"role": "assistant", "content": answer}])
     assert whole[: len(prompt)] == prompt
-    assert whole[len(prompt) :] == [*tok.encode(answer), tok.im_end_id, *tok.encode("\n")]
+    assert whole[len(prompt) :] == [*tok.encode(answer), tok.turn_end_id, *tok.encode("\n")]
 
 
 def test_transformers_gives_the_same_ids_for_harmless_conversations(folder: Path, tok: Tok) -> None:

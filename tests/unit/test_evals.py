@@ -138,7 +138,7 @@ def test_grades_keep_their_order_and_wrong_code_fails():
 class Bigram:
     """A language model over bytes whose probabilities are known by heart: 'a' follows 'a' with 1/2."""
 
-    eot_id, im_start_id, im_end_id = 0, 1, 2
+    start_id, end_ids = 0, (2, 0, 1)
 
     def encode(self, text, allow_special=False):
         return [byte + 3 for byte in text.encode()]

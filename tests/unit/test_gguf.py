@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gguf as reference
 import numpy as np
 import pytest
+from families import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smolforge.device import gguf
-from smolforge.device.header import read_header, tokenizer_of
+from smolforge.device.gguf_in import READABLE, read_weights, shape_of, stored_as, tokenizer_of
+from smolforge.device.header import read_header
 from smolforge.errors import InputError
-from smolforge.model.config import ModelConfig
+from smolforge.model.config import ModelConfig, weight_shapes
 from smolforge.text import tokenizer as text
 from smolforge.text.chat import CHAT_TEMPLATE
 from smolforge.text.tokenizer import Tok, load_tokenizer
@@ -34,26 +37,7 @@ SHAPE = ModelConfig(
 
 def random_weights(shape: ModelConfig) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
-    width, inner = shape.hidden_size, shape.intermediate_size
-    query, key = shape.num_attention_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
-    shapes: dict[str, tuple[int, ...]] = {
-        "model.embed_tokens": (shape.vocab_size, width),
-        "model.norm": (width,),
-    }
-    for layer in range(shape.num_hidden_layers):
-        for name, size in {
-            "input_layernorm": (width,),
-            "self_attn.q_proj": (query, width),
-            "self_attn.k_proj": (key, width),
-            "self_attn.v_proj": (key, width),
-            "self_attn.o_proj": (width, query),
-            "post_attention_layernorm": (width,),
-            "mlp.gate_proj": (inner, width),
-            "mlp.up_proj": (inner, width),
-            "mlp.down_proj": (width, inner),
-        }.items():
-            shapes[f"model.layers.{layer}.{name}"] = size
-    return {f"{name}.weight": random.normal(size=size).astype(np.float32) for name, size in shapes.items()}
+    return {name: random.normal(size=size).astype(np.float32) for name, size in weight_shapes(shape).items()}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +69,7 @@ def test_our_header_reader_agrees_with_the_reference_reader(file: Path) -> None:
     header = read_header(file)
     fields = reference.GGUFReader(file).fields
     assert header.architecture == "llama"
-    assert header.context == SHAPE.max_position_embeddings
+    assert shape_of(header) == SHAPE
     for name, value in header.keys.items():
         assert fields[name].contents() == value, name
 
@@ -96,18 +80,26 @@ def test_the_tokenizer_comes_back(file: Path, tok: Tok) -> None:
     assert got.encode(sample) == tok.encode(sample)
     assert got.encode(sample, allow_special=True) == tok.encode(sample, allow_special=True)
     assert (got.specials, got.control, got.vocab_size) == (tok.specials, tok.control, tok.vocab_size)
+    assert (got.end_ids, got.turn_end_id, got.start_id) == (tok.end_ids, tok.turn_end_id, tok.start_id)
+    assert (got.bos_id, got.eos_id, got.pad_id, got.eot_id) == (
+        tok.bos_id,
+        tok.eos_id,
+        tok.pad_id,
+        tok.eot_id,
+    )
+    assert got.template is None and got.can_chat
 
 
 def test_ids_and_flags_in_the_file(file: Path, tok: Tok) -> None:
     keys = read_header(file).keys
     assert keys["tokenizer.ggml.pre"] == "smollm"
     assert keys["tokenizer.ggml.add_bos_token"] is False
-    assert keys["tokenizer.ggml.eos_token_id"] == keys["tokenizer.ggml.eot_token_id"] == tok.im_end_id
+    assert keys["tokenizer.ggml.eos_token_id"] == keys["tokenizer.ggml.eot_token_id"] == tok.turn_end_id
     assert keys["tokenizer.ggml.bos_token_id"] == tok.eot_id
     assert keys["tokenizer.ggml.fim_mid_token_id"] == tok.specials["<fim_middle>"]
     assert keys["tokenizer.chat_template"] == CHAT_TEMPLATE
     types = keys["tokenizer.ggml.token_type"]
-    assert types[tok.im_end_id] == reference.TokenType.CONTROL
+    assert types[tok.turn_end_id] == reference.TokenType.CONTROL
     assert types[tok.specials["<tool_call>"]] == reference.TokenType.USER_DEFINED
     assert types[tok.vocab["A"]] == reference.TokenType.NORMAL
 
@@ -208,7 +200,9 @@ def test_a_file_cut_anywhere_is_refused(file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"tokenizer.ggml.pre": "llama-bpe"},
+        {"tokenizer.ggml.pre": "deepseek-llm"},
+        {"tokenizer.ggml.eos_token_id": 10**6},
+        {"tokenizer.ggml.eos_token_id": None},
         {"tokenizer.ggml.model": "llama"},
         {"tokenizer.ggml.tokens": None},
         {"tokenizer.ggml.tokens": ["a", "a"]},
@@ -220,7 +214,103 @@ def test_a_file_cut_anywhere_is_refused(file: Path, tmp_path: Path) -> None:
 def test_a_foreign_or_broken_tokenizer_is_refused(file: Path, change: dict[str, Any]) -> None:
     header = read_header(file)
     with pytest.raises(InputError):
-        tokenizer_of(type(header)(header.file, {**header.keys, **change}, header.tensors))
+        tokenizer_of(replace(header, keys={**header.keys, **change}))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_comes_back_exactly(name: str, tok: Tok, tmp_path: Path) -> None:
+    shape = replace(FAMILIES[name], vocab_size=tok.vocab_size + 3)  # three rows without a token
+    weights, file = random_weights(shape), tmp_path / "m.gguf"
+    gguf.write(file, "f32", shape, weights, tok, template=CHAT_TEMPLATE, name="test")
+    header = read_header(file)
+    assert shape_of(header) == replace(shape, initializer_range=0.02)
+    assert tokenizer_of(header).vocab == tok.vocab
+    found = read_weights(header, shape_of(header))
+    assert found.keys() == weights.keys()
+    for public, data in weights.items():
+        np.testing.assert_array_equal(found[public], data, public)
+
+
+QUANTISERS = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")
+
+
+@pytest.mark.parametrize("kind", sorted(READABLE.values(), key=int), ids=lambda kind: kind.name)
+def test_numbers_are_unpacked_as_the_reference_does(
+    kind: reference.GGMLQuantizationType, tok: Tok, tmp_path: Path
+) -> None:
+    """K-quants have no quantiser in Python: their blocks are random bytes, which are as good as any."""
+    shape = replace(SHAPE, hidden_size=256, intermediate_size=512, num_attention_heads=8)
+    writer = reference.GGUFWriter(tmp_path / "m.gguf", "llama")
+    gguf._add_shape(writer, shape, "f32", "test")
+    gguf._add_tokenizer(writer, tok, CHAT_TEMPLATE, shape.vocab_size)
+    for name, data in gguf.tensors(shape, random_weights(shape)):
+        if data.ndim == 1:
+            writer.add_tensor(name, data)
+            continue
+        block, size = reference.GGML_QUANT_SIZES[kind]
+        if kind.name in QUANTISERS:
+            packed = reference.quantize(data, kind)
+        else:
+            packed = np.random.default_rng(3).integers(
+                0, 60, (len(data), data.shape[1] // block * size), np.uint8
+            )
+        writer.add_tensor(name, packed, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    header = read_header(tmp_path / "m.gguf")
+    found = read_weights(header, shape_of(header))
+    assert stored_as(header) == kind.name
+    theirs = {t.name: t for t in reference.GGUFReader(tmp_path / "m.gguf").tensors}["blk.1.ffn_down.weight"]
+    wanted = reference.dequantize(theirs.data, kind).reshape(
+        found["model.layers.1.mlp.down_proj.weight"].shape
+    )
+    np.testing.assert_array_equal(found["model.layers.1.mlp.down_proj.weight"], wanted)
+
+
+CLAIMS = {
+    **{f"layers {n}": {"llama.block_count": n} for n in (0, 1, 3, 2**31 - 1, 2**32 - 1)},
+    **{f"heads {n}": {"llama.attention.head_count": n} for n in (0, 3, 4, 2**31)},
+    "key heads": {"llama.attention.head_count_kv": 2},
+    "key heads by layer": {"llama.attention.head_count_kv": [1, 1]},
+    "width": {"llama.embedding_length": 2**30},
+    "forward": {"llama.feed_forward_length": 95},
+    "head": {"llama.attention.key_length": 30},
+    "turned": {"llama.rope.dimension_count": 16},
+    "context": {"llama.context_length": 0},
+    "context of text": {"llama.context_length": "many"},
+    "epsilon": {"llama.attention.layer_norm_rms_epsilon": float("nan")},
+    "base": {"llama.rope.freq_base": -1.0},
+    "stretched": {"llama.rope.scaling.type": "yarn"},
+    "experts": {"llama.expert_count": 8},
+    "another architecture": {"general.architecture": "gemma3"},
+}
+
+
+@pytest.mark.parametrize("case", CLAIMS)
+def test_a_header_that_does_not_fit_its_tensors_is_refused(case: str, file: Path) -> None:
+    """Any of these would end the process inside llama.cpp, or be read as another model than it is."""
+    header = read_header(file)
+    with pytest.raises(InputError):
+        shape_of(replace(header, keys={**header.keys, **CLAIMS[case]}))
+
+
+def test_tensors_that_do_not_fit_their_header_are_refused(file: Path) -> None:
+    header = read_header(file)
+    first, *rest = header.tensors
+    wrong = {
+        "missing": tuple(rest),
+        "twice": (first, *header.tensors),
+        "another shape": (replace(first, shape=(first.shape[0], first.shape[1] + 1)), *rest),
+        "another type": (replace(first, kind=99), *rest),
+        "a larger type": (*rest, replace(first, offset=header.tensors[-1].offset + 10**6)),
+        "one too many": (*header.tensors, replace(first, name="blk.0.attn_sinks.weight")),
+    }
+    for case, tensors in wrong.items():
+        with pytest.raises(InputError):
+            shape_of(replace(header, tensors=tensors))
+            pytest.fail(case)
 
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:

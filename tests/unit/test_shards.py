@@ -19,6 +19,7 @@ class Bytes:
     """A tokenizer of bytes, ids 1 to 256; 0 ends a text."""
 
     eot_id = 0
+    begin_ids = ()
 
     def __init__(self, vocab_size: int = 257) -> None:
         self.vocab_size = vocab_size

@@ -19,6 +19,7 @@ from smolforge.errors import ConfigError, InputError
 from smolforge.log import Log
 from smolforge.stage import Job
 from smolforge.text import tokenizer as engine
+from smolforge.text.chat import IM_START
 from smolforge.text.sample import divide, spread
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.text.tokenizer import SPECIAL_TOKENS, Tok, load_tokenizer
@@ -44,7 +45,9 @@ def tok(folder: Path) -> Tok:
 
 def test_special_tokens_have_the_agreed_ids(tok: Tok) -> None:
     assert [tok.specials[token] for token in SPECIAL_TOKENS] == list(range(len(SPECIAL_TOKENS)))
-    assert (tok.eot_id, tok.im_start_id, tok.im_end_id) == (0, 1, 2)
+    assert (tok.eot_id, tok.specials[IM_START], tok.turn_end_id) == (0, 1, 2)
+    assert tok.end_ids == (2, 0, 1)
+    assert tok.start_id == 0 and tok.begin_ids == ()
     assert tok.vocab_size == VOCABULARY
     assert sorted(tok.vocab.values()) == list(range(VOCABULARY))
 
