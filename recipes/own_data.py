@@ -49,7 +49,7 @@ from smolforge.data.stages import (
 )
 from smolforge.device.stages import ExportConfig, export
 from smolforge.errors import ConfigError
-from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks
+from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
 from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
@@ -184,7 +184,7 @@ def recipe(store: Store, cfg: Config) -> None:
     store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
 
     if cfg.benchmarks:
-        public = LoadBenchmarksConfig(folder=cfg.benchmarks, items_per_task=cfg.benchmark_items)
+        public = benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items)
         questions = store.run(load_benchmarks, public, label="benchmarks/questions")
         asking = replace(cfg.evaluation, text_bytes_per_domain=0, items_per_skill=cfg.benchmark_items)
         store.run(

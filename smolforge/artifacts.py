@@ -25,6 +25,10 @@ class Artifact:
     facts: Facts = field(default_factory=dict)
 
 
+class ForeignModel(Artifact):
+    """A model as others released it, wherever it lies: a Hugging Face folder or a GGUF file. Never sealed, only read."""
+
+
 class RawDocs(Artifact):
     """Raw pages and files as they were found.
 

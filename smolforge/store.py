@@ -295,12 +295,6 @@ def verify(folder: Path) -> list[str]:
     return sorted(name for name in {*files, *expected} if files.get(name) != expected.get(name))
 
 
-def artifact_of_folder(kind: type[A], folder: Path) -> A:
-    """A folder from elsewhere as an artifact, named by the digest of its files."""
-    digest = _digest(_hash_files(folder))
-    return kind(path=folder, key=digest, digest=digest)
-
-
 def format_facts(facts: Facts) -> str:
     """Facts in one line, the whole numbers shortened."""
 

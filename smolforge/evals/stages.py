@@ -26,7 +26,7 @@ class EvaluateConfig:
 
     form                   `text` for a base model, `chat` for a tuned one
     skills                 which skills; empty means all there are
-    items_per_skill        how many items of each, always the same ones for one seed
+    items_per_skill        how many items of each, always the same ones for one seed; 0 for all
     text_bytes_per_domain  how much held-out text is read for bits per byte; 0 for none
     window_tokens          longest context for bits per byte; never more than the model's positions
     answer_tokens          a limit on written answers below the items' own; 0 for none
@@ -44,18 +44,41 @@ class EvaluateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.items_per_skill < 1 or self.window_tokens < 1:
-            raise ConfigError("`items_per_skill` and `window_tokens` must be at least 1")
+        if self.items_per_skill < 0 or self.window_tokens < 1:
+            raise ConfigError("`items_per_skill` must not be negative, `window_tokens` at least 1")
 
 
 @config
 class LoadBenchmarksConfig:
-    """Public benchmarks in a folder of JSON lines; `names` as in `evals.tasks.BENCHMARKS`."""
+    """Public benchmarks in a folder of JSON lines.
+
+    names           as in `evals.tasks.BENCHMARKS`; empty: all that the folder holds
+    items_per_task  how many questions of each, always the same ones for one seed; 0 for all
+    digest          `sources.folder_digest(folder)`, so that changed files are noticed
+    """
 
     folder: str
-    names: tuple[str, ...] = ("arc_easy", "arc_challenge", "hellaswag", "piqa", "openbookqa", "winogrande")
+    names: tuple[str, ...] = ()
     items_per_task: int = 500
+    digest: str = ""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.items_per_task < 0:
+            raise ConfigError(f"`items_per_task` is {self.items_per_task}", fix="use 1 or more, or 0 for all")
+
+
+def benchmarks_in(
+    folder: str | Path, names: Sequence[str] = (), items_per_task: int = 500
+) -> LoadBenchmarksConfig:
+    """The config of a folder of benchmarks as it is now. For recipes and commands; InputError for a missing folder."""
+    from smolforge.data.sources import folder_digest
+
+    place = Path(folder).expanduser()
+    digest = folder_digest(place)
+    return LoadBenchmarksConfig(
+        folder=str(place.resolve()), names=tuple(names), items_per_task=items_per_task, digest=digest
+    )
 
 
 @stage(makes=Scores, version=2)
@@ -110,23 +133,29 @@ def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
 
     Writes  items-<benchmark>.jsonl
     Facts   items, texts
-    Raises  ConfigError for an unknown benchmark, InputError for a missing or unreadable file
+    Raises  ConfigError for an unknown benchmark, InputError for a missing or unreadable file or a folder without any
     """
     from smolforge.evals.score import choose_items
     from smolforge.evals.task import item_to_plain
-    from smolforge.evals.tasks import load_benchmark
+    from smolforge.evals.tasks import BENCHMARKS, held_in, load_benchmark
 
     folder = Path(cfg.folder).expanduser()
     if not folder.is_dir():
         raise InputError(
             "the benchmark folder does not exist", where=str(folder), fix="set `folder` to one that does"
         )
-    total = 0
-    for done, name in enumerate(sorted(set(cfg.names))):
+    names, total = sorted(set(cfg.names)) or held_in(folder), 0
+    if not names:
+        raise InputError(
+            "the folder holds no benchmark that is known here",
+            where=str(folder),
+            fix=f"known: {', '.join(sorted(BENCHMARKS))}",
+        )
+    for done, name in enumerate(names):
         items = choose_items(load_benchmark(name, folder), cfg.items_per_task, cfg.seed)
         _write_lines(job.out / f"items-{name}.jsonl", [item_to_plain(item) for item in items])
         total += len(items)
-        job.log.progress(done + 1, len(cfg.names), "benchmarks", name)
+        job.log.progress(done + 1, len(names), "benchmarks", name)
     return {"items": total, "texts": 0}
 
 

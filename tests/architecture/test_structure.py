@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "smolforge"
 FRAME = {"stage", "store", "artifacts", "recipe", "cli", "plan", "run"}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
-ENGINE_FOLDERS = ("data", "text", "model", "train", "mix", "align", "evals", "device", "kernels")
+ENGINE_FOLDERS = ("data", "text", "model", "train", "mix", "align", "evals", "device", "kernels", "released")
 MAY_IMPORT = {
     "data": {"data", "text", "evals"},
     "text": {"text", "data"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "evals": {"evals", "model", "text", "data"},
     "align": {"align", "train", "evals", "model", "data", "text", "kernels"},
     "device": {"device", "model", "text", "evals"},
+    "released": {"released", "device", "model", "text"},
 }
 
 

@@ -25,6 +25,7 @@ from smolforge.evals.tasks import (
     triviaqa,
     winogrande,
 )
+from smolforge.evals.tasks.rows import MissingBenchmark
 
 BENCHMARKS: dict[str, Callable[[Path], list[Item]]] = {
     "arc_challenge": arc.challenge,
@@ -49,3 +50,15 @@ def load_benchmark(name: str, folder: Path) -> list[Item]:
     if name not in BENCHMARKS:
         raise unknown_key(f"names.{name}", name, sorted(BENCHMARKS))
     return BENCHMARKS[name](folder)
+
+
+def held_in(folder: Path) -> list[str]:
+    """Names of the benchmarks whose files are in the folder, in alphabetical order."""
+    found = []
+    for name in sorted(BENCHMARKS):
+        try:
+            load_benchmark(name, folder)
+        except MissingBenchmark:
+            continue
+        found.append(name)
+    return found

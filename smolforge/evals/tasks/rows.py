@@ -18,16 +18,20 @@ MAX_ROWS = 1_000_000
 Row = Mapping[str, Any]
 
 
+class MissingBenchmark(InputError):
+    """The folder does not hold this benchmark."""
+
+
 def read_rows(folder: Path, name: str) -> list[Row]:
     """The objects in `name`.jsonl or `name`.jsonl.gz; `InputError` names the file and line at fault."""
     for ending in (".jsonl", ".jsonl.gz"):
         file = folder / f"{name}{ending}"
         if file.is_file():
             return _read(file)
-    raise InputError(
-        f"there is no benchmark file `{name}.jsonl`",
+    raise MissingBenchmark(
+        f"there is no benchmark file `{name}.jsonl` or `{name}.jsonl.gz`",
         where=str(folder),
-        fix="see docs on benchmarks for the layout",
+        fix="put it there, or leave this benchmark out",
     )
 
 
