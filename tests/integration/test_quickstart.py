@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -18,7 +19,9 @@ import pytest
 from smolforge.store import read_labels, verify
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ["run", "quickstart", "--scale", "tiny"]
+FP32 = [word for tuning in ("sft", "dpo", "grpo") for word in ("--set", f"{tuning}.compute=float32")]
+TINY = ["quickstart", "--scale", "tiny", *FP32]
+RUN = ["run", *TINY]
 KILLS = 20
 pytestmark = pytest.mark.slow
 
@@ -78,13 +81,13 @@ def test_the_model_answers_through_a_pipe(built: Path) -> None:
 
 
 def test_a_second_run_builds_nothing(built: Path) -> None:
-    planned = smol("plan", "quickstart", "--scale", "tiny", lab=built)
+    planned = smol("plan", *TINY, lab=built)
     assert "0 to build" in planned.stdout
     assert not [line for line in planned.stdout.splitlines() if line.startswith(("build", "follows"))]
 
 
 def test_a_changed_rate_in_the_last_phase_rebuilds_only_what_follows(built: Path) -> None:
-    planned = smol("plan", "quickstart", "--scale", "tiny", "--set", "phases.2.optim.lr=0.011", lab=built)
+    planned = smol("plan", *TINY, "--set", "phases.2.optim.lr=0.011", lab=built)
     assert planned.returncode == 0, planned.stderr
     actions = {
         line.split()[1]: line
@@ -103,7 +106,7 @@ def test_a_changed_comment_rebuilds_nothing(built: Path, tmp_path: Path) -> None
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for path in tmp_path.rglob("*.py"):
         path.write_text(path.read_text("utf-8") + "\n# another comment\n", "utf-8")
-    planned = smol("plan", "quickstart", "--scale", "tiny", lab=built, package=tmp_path)
+    planned = smol("plan", *TINY, lab=built, package=tmp_path)
     assert "0 to build" in planned.stdout, planned.stderr
 
 
@@ -127,7 +130,10 @@ def _moments(built: Path) -> list[tuple[str, float]]:
 
 
 def _kill_at(lab: Path, label: str, seconds: float) -> bool:
-    """Start the run, kill it `seconds` after `label` started; False if it was over before."""
+    """Start the run, kill it `seconds` after `label` started, at the latest when it is sealed; False if it was over before.
+
+    The seconds are those of another run, in which the machine may have been slower.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SMOL_LAB": str(lab)}
     events = lab / "runs" / "quickstart" / "events.jsonl"
     seen = events.stat().st_size if events.exists() else 0
@@ -136,9 +142,11 @@ def _kill_at(lab: Path, label: str, seconds: float) -> bool:
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
+        moment = math.inf
         for event in _follow(events, seen, process):
-            if event["event"] == "start" and event["label"] == label:
-                time.sleep(seconds)
+            if event.get("label") == label:
+                moment = {"start": time.monotonic() + seconds, "seal": 0.0}.get(event["event"], moment)
+            if time.monotonic() >= moment:
                 break
         return process.poll() is None
     finally:
@@ -148,7 +156,7 @@ def _kill_at(lab: Path, label: str, seconds: float) -> bool:
 
 
 def _follow(events: Path, position: int, process: subprocess.Popen[bytes]) -> Iterator[dict]:
-    """Events as they are written, until the process ends."""
+    """Events as they are written, and an empty one at least every 20 ms, until the process ends."""
     while process.poll() is None:
         if events.exists():
             with events.open("rb") as file:
@@ -158,4 +166,5 @@ def _follow(events: Path, position: int, process: subprocess.Popen[bytes]) -> It
                         break
                     position += len(line)
                     yield json.loads(line)
+        yield {}
         time.sleep(0.02)
