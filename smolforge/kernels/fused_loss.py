@@ -34,11 +34,12 @@ class _CrossEntropy(Function):
         z_loss: float,
         soft_cap: float,
         gradient: bool,
+        of_weight: bool,
     ) -> Tensor:
         ready = products.pack([weight], hidden.dtype)
         vocab, threads = weight.shape[0], torch.get_num_threads()
         dhidden = torch.empty_like(hidden) if gradient else None
-        dweight = torch.zeros(weight.shape) if gradient else None
+        dweight = torch.zeros(weight.shape) if gradient and of_weight else None
         scratch, rows = torch.empty(threads, vocab), hidden.shape[0]
         lse, picked = torch.empty(rows), torch.empty(rows)
         for part in row_parts(rows, vocab * hidden.itemsize, LOGIT_BYTES):
@@ -48,8 +49,9 @@ class _CrossEntropy(Function):
                 logits.shape[0], vocab, int(gradient), address(scratch), address(lse[part]), address(picked[part]), threads,
             )  # fmt: skip
             _known_target(wrong, vocab)
-            if dhidden is not None and dweight is not None:
+            if dhidden is not None:
                 products.times_back(logits, ready, out=dhidden[part])
+            if dweight is not None:
                 products.add_outer(dweight, logits, hidden[part])
         ctx.gradients = (dhidden, dweight)
         losses = (lse - picked).double() + z_loss * lse.double().square()
@@ -60,8 +62,9 @@ class _CrossEntropy(Function):
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         dhidden, dweight = ctx.gradients
         if dloss != 1:  # a copy of the output matrix's gradient is 100 MB at SmolLM2's vocabulary
-            dhidden, dweight = dhidden * dloss, dweight * dloss
-        return dhidden, dweight, None, None, None, None, None
+            dhidden = dhidden * dloss
+            dweight = None if dweight is None else dweight * dloss
+        return dhidden, dweight, None, None, None, None, None, None
 
 
 def _known_target(wrong: int, vocab: int) -> None:
@@ -95,6 +98,7 @@ def linear_cross_entropy(
         z_loss,
         soft_cap,
         gradient,
+        weight_VD.requires_grad,  # a frozen output matrix of 49,152 rows would cost as much again
     )
 
 
@@ -125,7 +129,8 @@ class _Logprobs(Function):
         hidden, across, along, targets, lse = ctx.saved_tensors
         ready, vocab = products.Packed(across, along, *ctx.shape), ctx.shape[0]
         dlogprobs = dlogprobs.float().contiguous()
-        dhidden, dweight = torch.empty_like(hidden), torch.zeros(ctx.shape)
+        dhidden = torch.empty_like(hidden)
+        dweight = torch.zeros(ctx.shape) if ctx.needs_input_grad[1] else None
         for part in row_parts(hidden.shape[0], vocab * hidden.itemsize, LOGIT_BYTES):
             logits = products.times(hidden[part], ready)
             run_kernel(
@@ -133,8 +138,9 @@ class _Logprobs(Function):
                 address(dlogprobs[part]), ctx.soft_cap, logits.shape[0], vocab, torch.get_num_threads(),
             )  # fmt: skip
             products.times_back(logits, ready, out=dhidden[part])
-            products.add_outer(dweight, logits, hidden[part])
-        return dhidden, dweight.to(ctx.weight_dtype), None, None
+            if dweight is not None:
+                products.add_outer(dweight, logits, hidden[part])
+        return dhidden, None if dweight is None else dweight.to(ctx.weight_dtype), None, None
 
 
 def token_logprobs(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, soft_cap: float) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Literal
 from smolforge.config import config
 from smolforge.errors import ConfigError
 
+PRODUCTS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The products of a layer, by the last part of their public names."""
 Family = Literal["llama", "qwen2", "qwen3", "smollm3"]
 """The public formats that models are read from and written in."""
 
@@ -194,6 +196,36 @@ class ModelConfig:
         """
         attention = 12 * self.num_hidden_layers * self.num_attention_heads * self.head_dim * (length / 2)
         return 6.0 * self._matrix_numbers + attention
+
+
+@config
+class LoraConfig:
+    """Adapters instead of the weights themselves: a hundredth of the numbers to train, the rest stays as it is.
+
+    rank     of each adapter
+    alpha    an adapter counts alpha / rank
+    targets  which products get one, by the last part of their public names
+    Source: LoRA, arXiv:2106.09685; all products as in QLoRA, arXiv:2305.14314.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    targets: tuple[str, ...] = PRODUCTS
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise ConfigError("`rank` must be at least 1 and `alpha` above 0")
+        unknown = sorted(set(self.targets) - set(PRODUCTS))
+        if unknown or not self.targets:
+            raise ConfigError(
+                f"`targets` names {unknown or 'nothing'}", fix=f"use some of {', '.join(PRODUCTS)}"
+            )
+
+    def parameters(self, model: ModelConfig) -> int:
+        """Numbers that are trained."""
+        shapes = weight_shapes(model)
+        chosen = [s for name, s in shapes.items() if name.split(".")[-2] in self.targets and len(s) == 2]
+        return sum(self.rank * (rows + columns) for rows, columns in chosen)
 
 
 MOST_UNUSED = 0.01

@@ -24,7 +24,7 @@ from smolforge.evals.task import Logprob, Sampling
 from smolforge.kernels import Packed
 from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
-from smolforge.model.transformer import Llama
+from smolforge.model.transformer import Llama, whole_weight
 
 MOST_ROWS = 128
 BATCH_TOKENS = 16_384
@@ -46,7 +46,7 @@ class _Product:
     @staticmethod
     def of(layers: Sequence[nn.Linear], dtype: torch.dtype) -> _Product:
         biases = [layer.bias.detach().float() for layer in layers if layer.bias is not None]
-        weight = kernels.pack([layer.weight for layer in layers], dtype)
+        weight = kernels.pack([whole_weight(layer).detach() for layer in layers], dtype)
         return _Product(weight, torch.cat(biases).to(dtype) if biases else None)
 
     def __call__(self, x: Tensor) -> Tensor:

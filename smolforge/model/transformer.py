@@ -11,6 +11,7 @@ grouped-query attention, arXiv:2305.13245; the families: `model.config`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MethodType
 
@@ -43,11 +44,51 @@ class Where:
     still: tuple[Tensor, Tensor] | None = None
 
 
+class Adapter(nn.Module):
+    """What LoRA adds to a product: scale · B A x; see `model.lora`."""
+
+    def __init__(self, inputs: int, outputs: int, rank: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        self.lora_A = nn.Linear(inputs, rank, bias=False)
+        self.lora_B = nn.Linear(rank, outputs, bias=False)
+        nn.init.zeros_(self.lora_B.weight)
+
+
 def project(x_BTD: Tensor, *layers: nn.Linear) -> Tensor:
-    """x through each layer, side by side in the last dimension, biases included where there are some."""
+    """x through each layer, side by side in the last dimension; biases and adapters included where there are some."""
     out = kernels.linear(x_BTD, *(layer.weight for layer in layers))
     biases: list[Tensor] = [layer.bias for layer in layers if layer.bias is not None]
-    return out if not biases else out + torch.cat(biases).to(out.dtype)
+    if biases:
+        out = out + torch.cat(biases).to(out.dtype)
+    return _adapted(out, x_BTD, layers) if any(hasattr(layer, "adapter") for layer in layers) else out
+
+
+def whole_weight(layer: nn.Linear) -> Tensor:
+    """A product's weight with what its adapter adds."""
+    adapter = getattr(layer, "adapter", None)
+    if adapter is None:
+        return layer.weight
+    return layer.weight + adapter.scale * (adapter.lora_B.weight @ adapter.lora_A.weight)
+
+
+def _adapted(out_BTM: Tensor, x_BTD: Tensor, layers: Sequence[nn.Linear]) -> Tensor:
+    """The products, each with what its adapter adds; one product gives all of their narrow middles."""
+    adapters: list[Adapter | None] = [getattr(layer, "adapter", None) for layer in layers]
+    present = [adapter for adapter in adapters if adapter is not None]
+    middles = iter(
+        kernels.linear(x_BTD, *(a.lora_A.weight for a in present)).split(
+            [a.lora_A.out_features for a in present], -1
+        )
+    )
+    parts = []
+    for part, adapter in zip(
+        out_BTM.split([layer.out_features for layer in layers], -1), adapters, strict=True
+    ):
+        if adapter is not None:
+            part = torch.add(part, kernels.linear(next(middles), adapter.lora_B.weight), alpha=adapter.scale)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
 class Attention(nn.Module):

@@ -59,7 +59,9 @@ def save_tensors(file: Path, tensors: Mapping[str, Tensor], *, dtype: torch.dtyp
     }
     try:
         save_file(ready, str(file), metadata={"format": "pt"})
-        file.chmod(0o644)  # the library makes it the owner's alone, which nobody expects of a folder to give away
+        file.chmod(
+            0o644
+        )  # the library makes it the owner's alone, which nobody expects of a folder to give away
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:

@@ -132,8 +132,9 @@ def is_table(name: str) -> bool:
 
 
 def make_optimizer(model: Llama, config: OptimConfig, team: Team | None = None) -> Optimizer:
-    """A fresh optimiser over all parameters of `model`, or over this process's rows of them."""
-    return Optimizer(config, dict(model.named_parameters()), team=team)
+    """A fresh optimiser over the parameters of `model` that are trained, or over this process's rows of them."""
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    return Optimizer(config, trained, team=team)
 
 
 def _stacks(parameters: Mapping[str, Tensor]) -> list[list[str]]:
