@@ -8,17 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from smolforge.artifacts import ChatData, Checkpoint, Facts, PreferenceData, Tokenizer
-from smolforge.config import config
+from smolforge.artifacts import ChatData, Checkpoint, EvalTexts, Facts, PreferenceData, Sizing, Tokenizer
+from smolforge.config import config, from_plain
 from smolforge.errors import ConfigError, InputError
+from smolforge.model.config import LoraConfig
 from smolforge.stage import Job, stage
-from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig, WatchConfig
 
 if TYPE_CHECKING:
     from smolforge.align.tuning import Course
     from smolforge.model.transformer import Llama
     from smolforge.text.tokenizer import Tok
     from smolforge.train.team import Team
+    from smolforge.train.watch import Watch
 
 WORSE_THAN_GUESSING = 1.2
 # A third of the pre-training peak: what SmolLM2-135M and 360M did (1e-3 after 3e-3).
@@ -38,6 +40,8 @@ class SftConfig:
     length        positions a row; longer conversations lose their end
     batch_tokens  positions a step; rounded down to whole rows
     skills        which skills of the data; empty means all
+    lora          train adapters beside the frozen weights, and add them at the end; a sizing may say so too
+    watch         how held-out conversations and texts are watched, where they are given
     """
 
     epochs: int = 2
@@ -46,6 +50,8 @@ class SftConfig:
     skills: tuple[str, ...] = ()
     optim: OptimConfig = SFT_OPTIM
     schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_share=0.1, floor=0.0)
+    lora: LoraConfig | None = None
+    watch: WatchConfig = WatchConfig()
     compute: Compute = "auto"
     seed: int = 0
     save_every_steps: int = 50
@@ -155,30 +161,107 @@ def _at_least_one(cfg: Any, *names: str) -> None:
 
 
 @stage(makes=Checkpoint, version=1, spreads=True)
-def sft(cfg: SftConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, data: ChatData) -> Facts:
+def sft(
+    cfg: SftConfig,
+    job: Job,
+    *,
+    init: Checkpoint,
+    tokenizer: Tokenizer,
+    data: ChatData,
+    sizing: Sizing | None = None,
+    watched: EvalTexts | None = None,
+    watched_chats: ChatData | None = None,
+) -> Facts:
     """Tune a model on conversations; the loss counts the assistant's words only.
 
-    Writes  config.json, model.safetensors, losses.jsonl
-    Facts   parameters, tokens, loss, flops; conversations used and left out
+    A sizing's `tune` (tokens, rows, rates, adapters) takes the place of the config's. With `watched` texts and
+    `watched_chats`, what the assistant says in those is what the tuning is for, and the best state by it comes out.
+
+    Writes  config.json, model.safetensors, losses.jsonl; adapter/ with adapters; watch.json with watched texts
+    Facts   parameters, tokens, loss, flops; conversations used and left out; as `pretrain` for adapters and watched texts
     Raises  InputError for a conversation that cannot be read, StageError when training breaks
     """
     from smolforge.align.conversations import conversation_example, read_conversations
     from smolforge.data.batches import ExampleBatches
+    from smolforge.model.lora import add_adapters
     from smolforge.train.loop import next_token_loss
+    from smolforge.train.stages import one_process
     from smolforge.train.team import joined
 
+    cfg, most_steps = _sized(cfg, sizing)
+    one_process(job, lora=cfg.lora, watched=watched)
     tok, model = _load(cfg.compute, job, init, tokenizer)
+    if cfg.lora is not None:
+        add_adapters(model, cfg.lora, cfg.seed)
     chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
     examples = [conversation_example(tok, conversation) for conversation in chosen]
     length = min(cfg.length, model.config.max_position_embeddings)
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
+    steps = min(batches.count_batches(), most_steps or batches.count_batches())
     loss, worst = next_token_loss(cfg.optim.z_loss), WORSE_THAN_GUESSING * math.log(tok.vocab_size)
-    course = _course(cfg, model, batches, loss, batches.count_batches(), worst=worst)
-    course = replace(course, compiled=job.compile)  # rows of one length, unlike those of pairs and answers
+    course = _course(cfg, model, batches, loss, steps, worst=worst)
+    course = replace(
+        course,
+        compiled=job.compile,  # rows of one length, unlike those of pairs and answers
+        watch=_watch(cfg, job, tok, watched, watched_chats, length, steps),
+    )
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
-        facts = _tune(job, tok, course, init, length, team)
+        facts = _tune(job, tok, course, init, length, team, lora=cfg.lora)
     return {**facts, "conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
+
+
+def _sized(cfg: SftConfig, sizing: Sizing | None) -> tuple[SftConfig, int | None]:
+    """The config with what a sizing decides, and the most steps it allows."""
+    from smolforge.train.stages import read_sizing
+
+    chosen = read_sizing(sizing).get("tune") if sizing is not None else None
+    if not chosen:
+        return cfg, None
+    sized = replace(
+        cfg,
+        length=int(chosen["length"]),
+        batch_tokens=int(chosen["batch_tokens"]),
+        optim=from_plain(OptimConfig, chosen["optim"], "sizing.tune.optim"),
+        lora=from_plain(LoraConfig, lora, "sizing.tune.lora") if (lora := chosen.get("lora")) else None,
+    )
+    return sized, max(1, int(chosen["tokens"]) // int(chosen["batch_tokens"]))
+
+
+def _watch(
+    cfg: SftConfig,
+    job: Job,
+    tok: Tok,
+    watched: EvalTexts | None,
+    chats: ChatData | None,
+    length: int,
+    steps: int,
+) -> Watch | None:
+    from smolforge.align.conversations import conversation_example, read_conversations
+    from smolforge.train.watch import OWN, Watch, WatchedTexts, texts_in
+
+    if watched is None or chats is None:
+        return None
+    texts = {
+        "documents" if name == OWN else name: one for name, one in texts_in(watched.path, tok, length).items()
+    }
+    conversations = read_conversations(chats.path)
+    said = sum(
+        len(str(m.get("content") or "").encode())
+        for c in conversations
+        for m in c.messages
+        if m["role"] == "assistant"
+    )
+    texts[OWN] = WatchedTexts([conversation_example(tok, c) for c in conversations], said)
+    return Watch(
+        cfg.watch,
+        texts,
+        job.work / "watch",
+        length=length,
+        micro_tokens=job.micro_tokens,
+        steps=steps,
+        say=job.log.say,
+    )
 
 
 @stage(makes=PreferenceData, version=2)
@@ -366,11 +449,17 @@ def _course(
 
 
 def _tune(
-    job: Job, tok: Tok, course: Course, init: Checkpoint, length: int, team: Team | None = None
+    job: Job,
+    tok: Tok,
+    course: Course,
+    init: Checkpoint,
+    length: int,
+    team: Team | None = None,
+    lora: LoraConfig | None = None,
 ) -> Facts:
     """Train, write the model for chat (its end is the tokenizer's), and give the facts."""
     from smolforge.align.tuning import tune
-    from smolforge.model.weights import save_model
+    from smolforge.train.finishing import finish
     from smolforge.train.stages import tell_where
 
     tell_where(job, course.model)
@@ -385,13 +474,18 @@ def _tune(
         say=job.log.say,
         team=team,
     )
+    more: Facts = {}
     if done.model is not None:
-        save_model(job.out, done.model, bos=tok.bos_id, eos=tok.eos_id, pad=tok.pad_id)
+        ends = {"bos": tok.bos_id, "eos": tok.eos_id, "pad": tok.pad_id}
+        more = finish(
+            job.out, done.model, lora, course.watch, ends, name=str(init.facts.get("name", init.path.name))
+        )
         (job.out / "losses.jsonl").write_text(done.losses, encoding="utf-8")
     shape = course.model.config
     before = init.facts.get("tokens", 0)
     facts: dict[str, int | float | str] = {
         **shape.facts,
+        **more,
         "tokens": (before if isinstance(before, int) else 0) + done.tokens,
         "flops": done.tokens * shape.flops_per_token(length),
     }

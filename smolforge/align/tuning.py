@@ -17,6 +17,7 @@ from smolforge.train.optim import make_optimizer
 from smolforge.train.parallel import brought_together, place
 from smolforge.train.schedule import Schedule
 from smolforge.train.team import Team
+from smolforge.train.watch import Watch
 
 LAST_SHARE = 0.1
 LEAST_LAST = 5
@@ -35,6 +36,7 @@ class Course:
 
     compiled    where all rows are of one length
     worst_loss  a mean loss above it ends the training
+    watch       held-out texts by which the best state is kept and the training may end early
     """
 
     model: Llama
@@ -47,6 +49,7 @@ class Course:
     compiled: bool = False
     extra_figures: Callable[[], Mapping[str, float]] | None = None
     worst_loss: float | None = None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,12 @@ def tune(
     if resumed is not None:
         course.batches.restore(resumed["batches"])
         lines = list(resumed["lines"])
+        if course.watch is not None:
+            course.watch.restore(resumed["watch"])
 
     def save() -> None:
-        checkpoints.save(state, {"batches": course.batches.state(), "lines": lines})
+        looks = {} if course.watch is None else {"watch": course.watch.state()}
+        checkpoints.save(state, {"batches": course.batches.state(), "lines": lines, **looks})
 
     pace = _Pace(event)
     steps = fit(
@@ -102,12 +108,16 @@ def tune(
         save=save,
         save_every_steps=course.save_every_steps,
     )
+    if course.watch is not None:
+        course.watch.begin(course.model, 0)
     with checkpoints.kept():
         for step in steps:
             figures = {**step.figures, **(course.extra_figures() if course.extra_figures else {})}
             lines.append(_line(step, figures))
             progress(step.step, course.steps, "steps", _note(step, figures))
             pace.tell(step, figures, last=step.step == course.steps)
+            if course.watch is not None and course.watch.after(course.model, step.step, 0):
+                break
     whole = brought_together(state)
     text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
     return Done(whole.model if whole else None, text, state.tokens, _last_means(lines))

@@ -98,6 +98,17 @@ def load_config(folder: Path) -> ModelConfig:
     return read_config(read_json(file), str(file))
 
 
+def special_ids(folder: Path) -> dict[str, Any]:
+    """`bos`, `eos` and `pad` ids of a folder's `config.json`, as `save_model` takes them."""
+    plain = read_json(folder / CONFIG_FILE)
+    ids = {name: plain.get(f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    if isinstance(ids["eos"], list):  # several ends: the first is the one that is written
+        ids["eos"] = ids["eos"][0] if ids["eos"] else 0
+    return {name: index if isinstance(index, int) else None for name, index in ids.items()} | {
+        "eos": ids["eos"] if isinstance(ids["eos"], int) else 0
+    }
+
+
 def read_config(plain: Mapping[str, Any], where: str) -> ModelConfig:
     """The shape that a public `config.json` describes; `where` is named in errors."""
     family, research = _family(plain, where)

@@ -38,7 +38,7 @@ class TokenizerConfig:
             raise ConfigError(f"`chat_share` is {self.chat_share}", fix="use 0 up to, not including, 1")
 
 
-@stage(makes=Tokenizer, version=1)
+@stage(makes=Tokenizer, version=2)
 def train_tokenizer(
     cfg: TokenizerConfig,
     job: Job,

@@ -56,6 +56,27 @@ class OptimConfig:
 
 
 @config
+class WatchConfig:
+    """How a training is watched by held-out texts (`train.watch`).
+
+    every_share     a look after every such share of the steps
+    most_forgotten  by how much other texts may be read worse (bits per byte, relative) in a state that is kept
+    patience        looks without a better state after which the training ends
+    Chosen; the sweep that led to them: docs/LOG.md 2026-11-26.
+    """
+
+    every_share: float = 0.125
+    most_forgotten: float = 0.03
+    patience: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.every_share <= 1 or self.most_forgotten < 0 or self.patience < 1:
+            raise ConfigError(
+                "`every_share` must be a share above 0, `most_forgotten` not negative, `patience` at least 1"
+            )
+
+
+@config
 class ScheduleConfig:
     """The learning rate's course over a whole training, all phases together.
 

@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Facts, Sizing, Tokenizer, TokenShards
+from smolforge.artifacts import (
+    Checkpoint,
+    ChosenMixture,
+    Corpus,
+    EvalTexts,
+    Facts,
+    Sizing,
+    Tokenizer,
+    TokenShards,
+)
 from smolforge.config import config, from_plain, to_plain
 from smolforge.errors import ConfigError
-from smolforge.model.config import ModelConfig, check_vocabulary
+from smolforge.model.config import LoraConfig, ModelConfig, check_vocabulary
 from smolforge.stage import Cost, Job, stage
-from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig, WatchConfig
 
 if TYPE_CHECKING:
     from smolforge.data.ahead import AheadBatches
@@ -21,9 +30,9 @@ if TYPE_CHECKING:
     from smolforge.train.loop import TrainState
     from smolforge.train.record import LossLog
     from smolforge.train.team import Team
+    from smolforge.train.watch import Watch
 
 MOST_LOGGED = 2000
-
 
 
 @config
@@ -39,6 +48,9 @@ class PretrainConfig:
     length        positions a row
     mixture       shares of this phase, unless a chosen mixture is given
     copying_start begin with attention heads that copy from the context (`model/induction.py`)
+    lora          train adapters beside the frozen weights of `init`, and add them at the end; a sizing may say so too
+    watch         how held-out texts are watched, where they are given
+    keep_optimizer  keep what a later phase needs to go on exactly: twice the size of the weights
     """
 
     phase: str
@@ -53,6 +65,9 @@ class PretrainConfig:
     schedule: ScheduleConfig = ScheduleConfig()
     zero_outputs: bool = True
     copying_start: bool = False
+    lora: LoraConfig | None = None
+    watch: WatchConfig = WatchConfig()
+    keep_optimizer: bool = True
     compute: Compute = "auto"
     seed: int = 0
     save_every_steps: int = 100
@@ -90,36 +105,47 @@ def pretrain(
     mixture: ChosenMixture | None = None,
     init: Checkpoint | None = None,
     sizing: Sizing | None = None,
+    watched: EvalTexts | None = None,
 ) -> Facts:
     """Train a model for one phase, from the start or on from the phase before.
 
-    From `init` everything goes on: weights, optimiser, position in every domain, packing pool, schedule.
+    From `init` everything goes on: weights, optimiser, position in every domain, packing pool, schedule. With `watched`
+    texts the best state by them is what comes out, and the phase ends early where it makes the model worse.
 
-    Writes  config.json, model.safetensors, optimizer.safetensors, train_state.json, losses.jsonl
-    Facts   parameters; research, for a model that is no Llama; tokens so far; loss, the mean over the phase's last steps; flops of this phase
+    Writes  config.json, model.safetensors, optimizer.safetensors, train_state.json, losses.jsonl; adapter/ with
+            adapters; watch.json with watched texts
+    Facts   parameters; research, for a model that is no Llama; tokens so far; loss, the mean over the phase's last steps;
+            flops of this phase; trained_parameters with adapters; own_bits_before, own_bits, best_step, stopped_early
+            with watched texts
     Raises  StageError for a diverging or broken loss, naming the last good state
     Source  SmolLM2, arXiv:2502.02737, section 4
     """
     import torch
 
-    from smolforge.model.weights import save_model
+    from smolforge.model.public_config import special_ids
     from smolforge.train.checkpoint import save_training
+    from smolforge.train.finishing import finish
     from smolforge.train.parallel import brought_together
     from smolforge.train.record import LossLog
     from smolforge.train.team import joined
 
     torch.set_num_threads(job.threads)
     plan = _plan(cfg, tokenizer, init, sizing)
-    losses = LossLog()
+    one_process(job, lora=plan.lora, watched=watched)
+    losses, more = LossLog(), {}
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
         state, batches, begun_tokens = _begin(cfg, job, plan, shards, mixture, init, team)
-        _train(cfg, job, plan, state, batches, begun_tokens, losses, team)
+        watch = _watch(cfg, job, plan, tokenizer, watched)
+        _train(cfg, job, plan, state, batches, begun_tokens, losses, team, watch)
         whole = brought_together(state)
     if whole is not None:
-        save_model(job.out, whole.model)
-        save_training(job.out, whole, {"batches": batches.state()})
+        ends = special_ids(init.path) if init is not None else {}  # a released model keeps its own
+        more = finish(job.out, whole.model, plan.lora, watch, ends, name=_name_of(init))
+        if cfg.keep_optimizer and plan.lora is None:
+            save_training(job.out, whole, {"batches": batches.state()})
         losses.save(job.out / "losses.jsonl")
     return {
+        **more,
         **plan.model.facts,
         "tokens": state.tokens,
         "loss": losses.last_mean(),
@@ -139,6 +165,7 @@ class Plan:
     rows: int
     length: int
     optim: OptimConfig
+    lora: LoraConfig | None = None
 
     @property
     def step_tokens(self) -> int:
@@ -177,6 +204,8 @@ def _plan(cfg: PretrainConfig, tokenizer: Tokenizer, init: Checkpoint | None, si
         rows=max(1, batch_tokens // length),
         length=length,
         optim=optim,
+        lora=cfg.lora
+        or (from_plain(LoraConfig, lora, "sizing.lora") if (lora := chosen.get("lora")) else None),
     )
     check_vocabulary(plan.model.vocab_size, int(tokenizer.facts.get("vocabulary", plan.model.vocab_size)))
     return plan
@@ -202,6 +231,7 @@ def _begin(
     from smolforge.data.ahead import AheadBatches
     from smolforge.data.batches import Documents, MixtureBatches
     from smolforge.model import induction
+    from smolforge.model.lora import add_adapters
     from smolforge.model.transformer import Llama
     from smolforge.model.weights import load_model
     from smolforge.train.checkpoint import OPTIMIZER_FILE, load_training
@@ -218,6 +248,8 @@ def _begin(
             induction.lay_down(model, cfg.seed)
     else:
         model = load_model(init.path, compute=dtype)
+    if plan.lora is not None:
+        add_adapters(model, plan.lora, cfg.seed)
     spread = place(model, job.device, team, recompute=job.recompute, compiled=job.compile)
     state = TrainState(model=model, optimizer=make_optimizer(model, plan.optim, team), spread=spread)
     domains = {name: Documents(shard.path) for name, shard in sorted(shards.items())}
@@ -225,7 +257,7 @@ def _begin(
     source = MixtureBatches(domains, chosen, length=plan.length, rows=plan.rows, seed=cfg.seed)
     # for a card the host has nothing else to do; a CPU that trains has
     batches = AheadBatches(source) if job.device.startswith("cuda") else source
-    if init is not None and (init.path / OPTIMIZER_FILE).is_file():
+    if init is not None and plan.lora is None and (init.path / OPTIMIZER_FILE).is_file():
         data = load_training(init.path, state)
         batches.restore(data["batches"], new_phase=True)
     return state, batches, state.tokens
@@ -252,6 +284,7 @@ def _train(
     begun_tokens: int,
     losses: LossLog,
     team: Team | None,
+    watch: Watch | None,
 ) -> None:
     import math
 
@@ -265,6 +298,8 @@ def _train(
     if resumed is not None:
         batches.restore(resumed["batches"])
         losses.lines = list(resumed["lines"])
+        if watch is not None:
+            watch.restore(resumed["watch"])
     tell_where(job, state.model)
     begun_step = state.step - (state.tokens - begun_tokens) // plan.step_tokens
     every = -(-plan.steps // MOST_LOGGED)
@@ -277,7 +312,8 @@ def _train(
     )
 
     def save() -> None:
-        checkpoints.save(state, {"batches": batches.state(), "lines": losses.lines})
+        looks = {} if watch is None else {"watch": watch.state()}
+        checkpoints.save(state, {"batches": batches.state(), "lines": losses.lines, **looks})
 
     def schedule(step: int, tokens: int) -> float:
         return factor(cfg.schedule, plan.start_tokens + tokens - begun_tokens, plan.total_tokens)
@@ -295,11 +331,48 @@ def _train(
         save=save,
         save_every_steps=cfg.save_every_steps,
     )
+    if watch is not None:
+        watch.begin(state.model, begun_step)
     with checkpoints.kept():
         for step in steps:
             if (step.step - begun_step) % every == 0 or step.step == begun_step + plan.steps:
                 losses.write(step, batches.trained)
             notes.tell(step, batches.trained)
+            if watch is not None and watch.after(state.model, step.step, begun_step):
+                break
+
+
+def _watch(
+    cfg: PretrainConfig, job: Job, plan: Plan, tokenizer: Tokenizer, watched: EvalTexts | None
+) -> Watch | None:
+    from smolforge.text.tokenizer import load_tokenizer
+    from smolforge.train.watch import Watch, texts_in
+
+    if watched is None:
+        return None
+    texts = texts_in(watched.path, load_tokenizer(tokenizer.path), plan.length)
+    return Watch(
+        cfg.watch,
+        texts,
+        job.work / "watch",
+        length=plan.length,
+        micro_tokens=job.micro_tokens,
+        steps=plan.steps,
+        say=job.log.say,
+    )
+
+
+def one_process(job: Job, *, lora: LoraConfig | None, watched: Any) -> None:
+    """Adapters and watched texts are for one process; ConfigError where there are several."""
+    if job.ranks > 1 and (lora is not None or watched is not None):
+        raise ConfigError(
+            f"{'adapters are trained' if lora is not None else 'texts are watched'} by one process, not by {job.ranks}",
+            fix="leave out --processes; one GPU is one process",
+        )
+
+
+def _name_of(init: Checkpoint | None) -> str:
+    return str(init.facts.get("name", init.path.name)) if init is not None else ""
 
 
 def tell_where(job: Job, model: Llama) -> None:
