@@ -30,7 +30,8 @@ def run(lab: Path, *arguments: str) -> dict:
 
 def in_type(compute: str, *tunings: str) -> list[str]:
     """Settings that name the number type, which differs from processor to processor where nobody does."""
-    return [word for tuning in tunings for word in ("--set", f"{tuning}.compute={compute}")]
+    parts = ("evaluation", *tunings)
+    return [word for part in parts for word in ("--set", f"{part}.compute={compute}")]
 
 
 def test_the_published_flow_runs_to_its_export(lab: Path) -> None:

@@ -307,8 +307,8 @@ def job_in(folder):
 
 
 @pytest.mark.parametrize("form", ["text", "chat"])
-def test_the_stage_scores_a_model_and_repeats_itself(tiny, tmp_path, form):
-    cfg = EvaluateConfig(form=form, items_per_skill=10, text_bytes_per_domain=500)
+def test_the_stage_scores_a_model_and_repeats_itself(tiny, tmp_path, form, compute):
+    cfg = EvaluateConfig(form=form, items_per_skill=10, text_bytes_per_domain=500, compute=compute)
     jobs = [job_in(tmp_path / name) for name in ("a", "b")]
     facts = [dict(evaluate(cfg, job, **tiny)) for job in jobs]
     assert facts[0] == facts[1]
@@ -325,10 +325,11 @@ def test_the_stage_scores_a_model_and_repeats_itself(tiny, tmp_path, form):
 
 def test_the_stage_names_what_is_missing(tiny, tmp_path):
     with pytest.raises(InputError, match="history"):
-        evaluate(EvaluateConfig(skills=("history",)), job_in(tmp_path), **tiny)
+        evaluate(EvaluateConfig(skills=("history",), compute="float32"), job_in(tmp_path), **tiny)
     (tmp_path / "items-x.jsonl").write_text('{"id": "1"\n')
     with pytest.raises(InputError, match="line 1"):
-        evaluate(EvaluateConfig(), job_in(tmp_path / "b"), **{**tiny, "texts": EvalTexts(tmp_path, "k", "d")})
+        cfg, texts = EvaluateConfig(compute="float32"), EvalTexts(tmp_path, "k", "d")
+        evaluate(cfg, job_in(tmp_path / "b"), **{**tiny, "texts": texts})
 
 
 def test_unknown_and_missing_benchmarks(tmp_path):
