@@ -115,6 +115,22 @@ class ChatData(Artifact):
     """
 
 
+class DocumentFacts(Artifact):
+    """What the user's documents say that can be asked, divided so that no conversation gives a held-out question away.
+
+    held-out.jsonl, tuning.jsonl  one data.questions.Fact a line
+    facts                         held_out, tuning, facts_<kind>
+    """
+
+
+class SideBySide(Artifact):
+    """The same questions, answered by two models.
+
+    conversations.jsonl  {"question", "wanted", "before", "after"}
+    facts                conversations, changed
+    """
+
+
 class PreferenceData(Artifact):
     """Pairs of answers to one prompt, ranked.
 

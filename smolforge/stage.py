@@ -34,7 +34,7 @@ class Machine:
 
     threads       processor threads to use
     device        torch device name
-    micro_tokens  positions that go through the model at once
+    micro_tokens  positions that go through the model at once; None: as many as keep activations in bounds
     shard         processes that share one copy of the model: 1 copies it to all, `ranks` splits it over all
     recompute     make activations again on the way back instead of keeping them
     compile       let torch compile the layers (CUDA)
@@ -43,7 +43,7 @@ class Machine:
 
     threads: int = os.cpu_count() or 1
     device: str = "cpu"
-    micro_tokens: int = 16_384
+    micro_tokens: int | None = None
     shard: int = 1
     recompute: bool = False
     compile: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from smolforge.errors import ConfigError, InputError
 from smolforge.model.config import LoraConfig
 from smolforge.stage import Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig, WatchConfig
+from smolforge.train.memory import micro_tokens
 
 if TYPE_CHECKING:
     from smolforge.align.tuning import Course
@@ -93,6 +95,7 @@ class DpoConfig:
     by_length   compare log-probabilities a token, not whole answers
     nll_weight  weight of the chosen answer's own loss, which keeps it likely
     smoothing   share of pairs that may be ranked the wrong way round
+    may_be_empty  without any pair the model stays as it is, which is no error (a user's own folder)
     """
 
     beta: float = 0.5
@@ -102,6 +105,7 @@ class DpoConfig:
     by_length: bool = False
     nll_weight: float = 0.1
     smoothing: float = 0.0
+    may_be_empty: bool = False
     optim: OptimConfig = DPO_OPTIM
     schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_share=0.1, floor=0.0)
     compute: Compute = "auto"
@@ -204,7 +208,7 @@ def sft(
     course = replace(
         course,
         compiled=job.compile,  # rows of one length, unlike those of pairs and answers
-        watch=_watch(cfg, job, tok, watched, watched_chats, length, steps),
+        watch=_watch(cfg, job, tok, model, watched, watched_chats, length, steps),
     )
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
         facts = _tune(job, tok, course, init, length, team, lora=cfg.lora)
@@ -232,6 +236,7 @@ def _watch(
     cfg: SftConfig,
     job: Job,
     tok: Tok,
+    model: Llama,
     watched: EvalTexts | None,
     chats: ChatData | None,
     length: int,
@@ -258,7 +263,7 @@ def _watch(
         texts,
         job.work / "watch",
         length=length,
-        micro_tokens=job.micro_tokens,
+        micro_tokens=micro_tokens(job.micro_tokens, model.config),
         steps=steps,
         say=job.log.say,
     )
@@ -303,22 +308,41 @@ def sample_pairs(
 
 
 @stage(makes=Checkpoint, version=1, spreads=True)
-def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pairs: PreferenceData) -> Facts:
+def dpo(
+    cfg: DpoConfig,
+    job: Job,
+    *,
+    init: Checkpoint,
+    tokenizer: Tokenizer,
+    pairs: PreferenceData,
+    sizing: Sizing | None = None,
+) -> Facts:
     """Tune a model to prefer the chosen answers of pairs, held near where it started.
 
-    Writes  config.json, model.safetensors, losses.jsonl
+    Where a sizing says that adapters are trained, they are here too. Without any pair, where that is allowed, the
+    result is `init`, byte for byte.
+
+    Writes  config.json, model.safetensors, losses.jsonl; adapter/ with adapters
     Facts   parameters, tokens, loss, flops; pairs used and left out; accuracy, the share of pairs that
             the model ends up ranking as given (over the last steps)
     Raises  InputError for a pair that cannot be read, StageError when training breaks
     """
     from smolforge.align import conversations
     from smolforge.align.dpo import PairBatches, TokenPair, dpo_loss, usable_pairs, with_reference
+    from smolforge.model.lora import add_adapters
+    from smolforge.train.stages import one_process
     from smolforge.train.team import joined
 
+    given = conversations.read_pairs(pairs.path)
+    if not given and cfg.may_be_empty:
+        shutil.copytree(init.path, job.out, ignore=shutil.ignore_patterns("record.json"), dirs_exist_ok=True)
+        return {**init.facts, "pairs": 0, "left_out": 0}
     tok, model = _load(cfg.compute, job, init, tokenizer)
+    lora = _sized(SftConfig(), sizing)[0].lora
+    one_process(job, lora=lora, watched=None)
     length = min(cfg.length, model.config.max_position_embeddings)
     made = []
-    for pair in conversations.read_pairs(pairs.path):
+    for pair in given:
         prompt = conversations.prompt_ids(tok, pair.messages, pair.tools)
         chosen, rejected = (conversations.answer_ids(tok, text) for text in (pair.chosen, pair.rejected))
         made.append(
@@ -334,9 +358,11 @@ def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pai
             kept,
             length=length,
             rows=max(1, cfg.pairs_per_step),
-            micro_tokens=job.micro_tokens,
+            micro_tokens=micro_tokens(job.micro_tokens, model.config),
             team=team,
         )
+        if lora is not None:
+            add_adapters(model, lora, cfg.seed)
         batches = PairBatches(
             ready, length=length, pairs_per_step=cfg.pairs_per_step, seed=cfg.seed, epochs=cfg.epochs
         )
@@ -344,7 +370,7 @@ def dpo(cfg: DpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, pai
         guessing = math.log(2) + cfg.nll_weight * math.log(tok.vocab_size)
         worst = 2 * guessing  # pairs are few a step, so the mean of some steps is noisy
         course = _course(cfg, model, batches, loss, batches.count_batches(), worst=worst)
-        facts = _tune(job, tok, course, init, length, team)
+        facts = _tune(job, tok, course, init, length, team, lora=lora)
     return {**facts, "pairs": len(kept), "left_out": len(made) - len(kept)}
 
 
@@ -388,7 +414,7 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
         updates=cfg.updates,
         by_deviation=cfg.by_deviation,
         seed=cfg.seed,
-        micro_tokens=job.micro_tokens,
+        micro_tokens=micro_tokens(job.micro_tokens, model.config),
     )
     batches = RolloutBatches(
         model,
@@ -467,7 +493,7 @@ def _tune(
         course,
         job.work,
         device=job.device,
-        micro_tokens=job.micro_tokens,
+        micro_tokens=micro_tokens(job.micro_tokens, course.model.config),
         recompute=job.recompute,
         progress=job.log.progress,
         event=job.log.event,

@@ -22,7 +22,7 @@ def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None)
     from smolforge.data.readers import Chat
 
     rows = (found.row for found in read_folder(cfg) if isinstance(found, Chat))
-    return _write_chats(job, rows, held_out)
+    return write_chats(job, rows, held_out)
 
 
 @stage(makes=PreferenceData, version=1)
@@ -101,10 +101,11 @@ def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalText
     from smolforge.data import conversations
 
     rows = conversations.conversations(cfg.seed, cfg.count, cfg.shares or conversations.DEFAULT_SHARES)
-    return _write_chats(job, job.log.watch(rows, cfg.count, "conversations"), held_out)
+    return write_chats(job, job.log.watch(rows, cfg.count, "conversations"), held_out)
 
 
-def _write_chats(job: Job, rows: Any, held_out: EvalTexts | None) -> Facts:
+def write_chats(job: Job, rows: Any, held_out: EvalTexts | None) -> Facts:
+    """Write conversations.jsonl without what repeats evaluation items; gives conversations, turns, contaminated."""
     from smolforge.data import curate as engine
     from smolforge.data import decontaminate
     from smolforge.data.documents import write_jsonl
@@ -139,7 +140,7 @@ def hub_chats(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) ->
     rows = hub.hub_conversations(
         cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes
     )
-    return _write_chats(job, job.log.watch(rows, None, "conversations", cfg.repo), held_out)
+    return write_chats(job, job.log.watch(rows, None, "conversations", cfg.repo), held_out)
 
 
 @stage(makes=PreferenceData, version=1)

@@ -47,6 +47,12 @@ class _Shard:
     offsets: list[int] = field(default_factory=lambda: [0])
     text_bytes: int = 0
 
+    def add(self, ids: npt.NDArray[np.generic], text_bytes: int) -> None:
+        """Append one document."""
+        self.parts.append(ids)
+        self.offsets.append(self.offsets[-1] + len(ids))
+        self.text_bytes += text_bytes
+
 
 def token_dtype(vocabulary: int) -> np.dtype[np.generic]:
     """The smallest of the two number types that holds every id."""
@@ -77,9 +83,7 @@ def write_shards(
     for batch in _batches(texts, skip):
         for text, ids in zip(batch, encoder.encode_batch(batch, allow_special=allow_special), strict=True):
             ids = [*encoder.begin_ids, *ids, encoder.eot_id]
-            shard.parts.append(np.array(ids, dtype=dtype))
-            shard.offsets.append(shard.offsets[-1] + len(ids))
-            shard.text_bytes += len(text.encode("utf-8", "replace"))
+            shard.add(np.array(ids, dtype=dtype), len(text.encode("utf-8", "replace")))
             if shard.offsets[-1] >= shard_tokens:
                 tokens += shard.offsets[-1]
                 done.append(_write(shard, place, len(done)))
@@ -88,6 +92,26 @@ def write_shards(
     if len(shard.offsets) > 1:
         done.append(_write(shard, place, len(done)))
     return _gather(place, out, len(done))
+
+
+def write_ids(
+    documents: Iterable[tuple[Sequence[int], int]],
+    vocabulary: int,
+    out: Path,
+    *,
+    shard_tokens: int = SHARD_TOKENS,
+) -> dict[str, int]:
+    """Shards of documents that are token ids already, each with the bytes it stands for; gives what `write_shards` does."""
+    shard, done, dtype = _Shard(), 0, token_dtype(vocabulary)
+    for ids, text_bytes in documents:
+        shard.add(np.array(ids, dtype=dtype), text_bytes)
+        if shard.offsets[-1] >= shard_tokens:
+            _write(shard, out, done)
+            shard, done = _Shard(), done + 1
+    if len(shard.offsets) > 1:
+        _write(shard, out, done)
+        done += 1
+    return _gather(out, out, done)
 
 
 def _batches(texts: Iterable[str], skip: int) -> Iterator[list[str]]:

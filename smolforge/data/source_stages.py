@@ -15,6 +15,8 @@ from smolforge.stage import Cost, Job, stage
 Domain = Literal[
     "web", "code", "mathematics", "prose", "chat", "textbooks", "stories", "exercises", "recitation"
 ]
+OWN_DOMAINS: tuple[Domain, ...] = ("web", "prose", "code", "mathematics")
+"""The domains that documents of a user's folder are marked with."""
 SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises", "recitation")
 
 

@@ -29,6 +29,7 @@ from smolforge.data.chat_stages import (
     own_preferences,
 )
 from smolforge.data.source_stages import (
+    OWN_DOMAINS,
     Domain,
     FolderConfig,
     HubConfig,
@@ -47,7 +48,7 @@ from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
 
 __all__ = [
-    "ChatCorpusConfig", "ConversationsConfig", "CurateConfig", "Domain", "FolderConfig", "HoldOutConfig", "HubConfig",
+    "OWN_DOMAINS", "ChatCorpusConfig", "ConversationsConfig", "CurateConfig", "Domain", "FolderConfig", "HoldOutConfig", "HubConfig",
     "JoinConfig", "PydocConfig", "QualityConfig", "StdlibConfig", "SyntheticConfig", "TokenizeConfig",
     "chat_corpus", "curate", "hold_out", "hub_chats", "hub_documents", "hub_preferences", "join_chats",
     "join_pairs", "make_conversations", "own_benchmarks", "own_chats", "own_folder", "own_preferences",

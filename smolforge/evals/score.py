@@ -227,7 +227,7 @@ def text_bits(
 
 
 def score_domains(texts: Sequence[HeldOutText], bits: Sequence[float]) -> list[Score]:
-    """Bits per byte of each domain, with the interval over its documents."""
+    """Bits per byte of each domain, with the interval over its documents, at most from 0 to twice what guessing needs."""
     domains: dict[str, list[int]] = {}
     for place, held in enumerate(texts):
         domains.setdefault(held.domain, []).append(place)
@@ -240,8 +240,8 @@ def score_domains(texts: Sequence[HeldOutText], bits: Sequence[float]) -> list[S
             Score(
                 skill=f"bits_{domain}",
                 value=ratio.value,
-                low=ratio.low,
-                high=ratio.high,
+                low=max(0.0, ratio.low),
+                high=min(UNIFORM_BITS_PER_BYTE * 2, ratio.high),
                 chance=UNIFORM_BITS_PER_BYTE,
                 items=len(places),
                 unit="bits_per_byte",

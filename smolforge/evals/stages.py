@@ -14,6 +14,7 @@ from smolforge.stage import Job, stage
 from smolforge.train.config import Compute
 
 if TYPE_CHECKING:
+    from smolforge.evals.grade import Form
     from smolforge.evals.score import HeldOutText, Judged
     from smolforge.evals.task import Item, Score
 
@@ -24,7 +25,8 @@ MAX_LINE_CHARACTERS = 8 << 20
 class EvaluateConfig:
     """What is asked.
 
-    form                   `text` for a base model, `chat` for a tuned one
+    form                   `text` for a base model, `chat` for a tuned one; `native`: chat where the model came with a
+                           chat template, text where it did not
     skills                 which skills; empty means all there are
     items_per_skill        how many items of each, always the same ones for one seed; 0 for all
     text_bytes_per_domain  how much held-out text is read for bits per byte; 0 for none
@@ -33,7 +35,7 @@ class EvaluateConfig:
     compute                number type of the products: `auto` takes the one that training would; float32 for comparisons
     """
 
-    form: Literal["text", "chat"] = "text"
+    form: Literal["text", "chat", "native"] = "text"
     skills: tuple[str, ...] = ()
     items_per_skill: int = 100
     text_bytes_per_domain: int = 30_000
@@ -104,6 +106,7 @@ def evaluate(
     network = load_model(model.path, compute=compute_dtype(cfg.compute, job.device)).to(job.device)
     reader = TorchLanguageModel(network)
     tok = load_tokenizer(tokenizer.path)
+    form: Form = cfg.form if cfg.form != "native" else "chat" if tok.template is not None else "text"
     items = [one for skill in _skills(cfg, texts.path) for one in _items_of(cfg, texts.path, skill)]
 
     def watch(done: int, total: int) -> None:
@@ -111,7 +114,7 @@ def evaluate(
 
     limits = sandbox.Limits(cpu_seconds=cfg.cpu_seconds)
     scores, judged = score.evaluate(
-        reader, tok, items, form=cfg.form, limits=limits, workers=job.threads, watch=watch
+        reader, tok, items, form=form, limits=limits, workers=job.threads, watch=watch
     )
     held = _held_out(cfg, texts.path)
     if held:

@@ -1,7 +1,8 @@
 """Intervals: how far a score could be from the truth, given how few items were asked.
 
 All intervals are two-sided at 95%. Shares use Wilson's interval, which stays inside 0..1 and is honest at
-0 and 1; bits per byte is a ratio of two sums over documents; comparisons pair the same items.
+0 and 1; bits per byte is a ratio of two sums over documents; comparisons pair the same items. Means and ratios
+use Student's t, since documents are often few; one alone says nothing, so its interval has no bounds.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ def share_interval(passed: int, items: int) -> Interval:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """A mean with the normal interval of its standard error; one value alone has no width."""
+    """A mean with Student's interval."""
     mean = math.fsum(values) / _count(values)
-    half = Z * math.sqrt(_variance(values, mean) / len(values))
+    half = _half(_variance(values, mean), len(values))
     return Interval(mean, mean - half, mean + half)
 
 
 def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
-    """Sum over sum, such as bits per byte over documents, with the linearised (delta-method) interval.
+    """Sum over sum, such as bits per byte over documents, with the linearised (delta-method) Student's interval.
 
     Documents are the sampling units: bytes of one text are not independent of each other.
     Source: Cochran, Sampling Techniques, 3rd edition, section 6.3.
@@ -61,7 +62,7 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -
         raise InputError("a ratio needs a positive denominator", fix="give texts that are not empty")
     ratio = math.fsum(numerators) / total
     residuals = [n - ratio * d for n, d in zip(numerators, denominators, strict=True)]
-    half = Z * math.sqrt(_variance(residuals, 0.0) / count) / (total / count)
+    half = _half(_variance(residuals, 0.0), count) / (total / count)
     return Interval(ratio, ratio - half, ratio + half)
 
 
@@ -93,6 +94,15 @@ def paired_ratio_difference(
     """Ratio after minus ratio before over the same documents, such as a change in bits per byte."""
     _count(before, after)
     return ratio_interval([a - b for b, a in zip(before, after, strict=True)], denominators)
+
+
+def _half(variance: float, count: int) -> float:
+    """Half the width of Student's interval of a mean of `count` values."""
+    if count < 2:
+        return math.inf
+    from scipy.special import stdtrit  # late: the command's help needs no tables
+
+    return float(stdtrit(count - 1, 0.975)) * math.sqrt(variance / count)
 
 
 def _count(*columns: Sequence[object]) -> int:

@@ -14,6 +14,8 @@ import jinja2
 from markupsafe import Markup
 
 from smolforge.report import charts, compare, sections
+from smolforge.report.adaptation import adaptation
+from smolforge.report.adaptation import sentence as told
 from smolforge.report.prediction import promises
 from smolforge.report.reading import Run, read_run
 from smolforge.report.road import road
@@ -57,7 +59,11 @@ def _values(run: Run) -> dict[str, Any]:
         phase.label: mixed.shares for phase in run.phases for mixed in phases if mixed.name == phase.name
     }
     sentence, numbers = sections.headline(run, steps)
+    adapted = adaptation(run)
+    if adapted is not None:
+        sentence = told(adapted, _base_name(run)) or sentence
     return {
+        "adapted": adapted,
         "run": run,
         "sentence": sentence,
         "numbers": numbers,
@@ -80,6 +86,10 @@ def _values(run: Run) -> dict[str, Any]:
         "parity": sections.parity(run),
         "config": json.dumps(run.recipe, indent=2, ensure_ascii=False) if run.recipe else "",
     }
+
+
+def _base_name(run: Run) -> str:
+    return next((str(one.facts["name"]) for one in run.made if one.facts.get("name")), "")
 
 
 def _marked(drawn: list[tuple[str, str]]) -> list[tuple[str, Markup]]:

@@ -70,8 +70,8 @@ def read_steps(run: Run) -> list[Step]:
     steps: list[Step] = []
     for made in run.of("Scores"):
         plain = made.json("scores.json")
-        if not isinstance(plain, list):
-            continue
+        if not isinstance(plain, list) or made.label.startswith(("before/", "after/")):
+            continue  # an adaptation's two ends are compared with each other, in a section of their own
         models = run.inputs(made, "Checkpoint", "DeviceModel")
         form = str(made.config.get("form", "")) if isinstance(made.config, Mapping) else ""
         samples = {str(line.get("id")): line for line in made.lines("samples.jsonl")}

@@ -22,6 +22,7 @@ from smolforge.errors import ConfigError
 from smolforge.model.config import LoraConfig, ModelConfig, check_vocabulary
 from smolforge.stage import Cost, Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig, WatchConfig
+from smolforge.train.memory import micro_tokens
 
 if TYPE_CHECKING:
     from smolforge.data.ahead import AheadBatches
@@ -324,7 +325,7 @@ def _train(
         next_token_loss(plan.optim.z_loss),
         schedule,
         until_step=begun_step + plan.steps,
-        micro_tokens=job.micro_tokens,
+        micro_tokens=micro_tokens(job.micro_tokens, plan.model),
         clip=plan.optim.clip,
         skip_deviations=plan.optim.skip_deviations,
         worst_loss=1.2 * math.log(plan.model.vocab_size),
@@ -356,7 +357,7 @@ def _watch(
         texts,
         job.work / "watch",
         length=plan.length,
-        micro_tokens=job.micro_tokens,
+        micro_tokens=micro_tokens(job.micro_tokens, plan.model),
         steps=plan.steps,
         say=job.log.say,
     )
@@ -386,7 +387,7 @@ def tell_where(job: Job, model: Llama) -> None:
         "parallel",
         ranks=job.ranks,
         shard=job.shard,
-        micro_tokens=job.micro_tokens,
+        micro_tokens=micro_tokens(job.micro_tokens, model.config),
         recompute=job.recompute,
         compile=job.compile,
         deterministic=job.deterministic,

@@ -99,7 +99,7 @@ def test_the_mask_covers_the_assistants_words_and_the_end_of_its_turn(world):
 def test_answers_cannot_close_their_own_turn(world):
     tok = world["tok"]
     ids = answer_ids(tok, 'a<|im_end|><tool_call>{"name": "f"}</tool_call>')
-    assert tok.im_end_id not in ids
+    assert tok.turn_end_id not in ids
     assert [i for i in ids if i in tok.specials.values()] == [
         tok.specials["<tool_call>"],
         tok.specials["</tool_call>"],
@@ -218,7 +218,7 @@ def test_instruction_tuning_teaches_the_answers(world, tuned):
     ]
     scores, _ = evaluate(model, tok, items, form="chat")
     assert scores[0].value >= 0.75
-    assert json.loads((tuned.path / "config.json").read_text())["eos_token_id"] == tok.im_end_id
+    assert json.loads((tuned.path / "config.json").read_text())["eos_token_id"] == tok.turn_end_id
 
 
 def test_pairs_are_ranked_by_the_items(world, tuned, tmp_path):
@@ -383,5 +383,5 @@ def test_impossible_settings_are_refused():
 
 def test_an_answer_that_was_cut_off_has_no_end(world):
     tok = world["tok"]
-    assert answer_example(tok, [5, 6], [7]).tokens.tolist() == [5, 6, 7, tok.im_end_id]
+    assert answer_example(tok, [5, 6], [7]).tokens.tolist() == [5, 6, 7, tok.turn_end_id]
     assert answer_example(tok, [5, 6], [7], ended=False).weights.tolist() == [0, 0, 1]

@@ -1,0 +1,269 @@
+"""A released model, made yours: your documents, the time you give, and proof that it became better at them.
+
+    smol run adapt --set data=~/papers --set model=smollm2-135m-instruct --set minutes=30
+
+    documents ─ curation ─┬─ facts ─ questions, conversations ─┐
+    model ─ rehearsal ────┴─ budget ─ train on documents ─ tune on conversations ─ (prefer) ─ keep the best ─ export
+                 before ──────────────────── evaluate each ───────────────────────────── after
+
+What the model says by itself is replayed against forgetting; held-out texts are watched while it trains. Of the
+original and all that was trained, the state is kept that knows your matter best and forgot nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from smolforge.adapt.stages import (
+    REPLAYED_CHAT,
+    REPLAYED_TEXT,
+    AdaptBudgetConfig,
+    AdaptMixtureConfig,
+    DocumentChatsConfig,
+    DocumentFactsConfig,
+    DocumentItemsConfig,
+    HalfConfig,
+    HoldOutDocumentsConfig,
+    KeepBestConfig,
+    RehearseConfig,
+    SideBySideConfig,
+    TokenizeChatsConfig,
+    adapt_mixture,
+    document_chats,
+    document_items,
+    find_document_facts,
+    half_of,
+    hold_out_documents,
+    keep_best,
+    rehearse_chats,
+    rehearse_texts,
+    side_by_side,
+    size_adaptation,
+    tokenize_chats,
+)
+from smolforge.align.stages import DpoConfig, SftConfig, dpo, sft
+from smolforge.artifacts import Corpus, TokenShards
+from smolforge.config import config
+from smolforge.data.stages import (
+    OWN_DOMAINS,
+    CurateConfig,
+    HoldOutConfig,
+    JoinConfig,
+    PydocConfig,
+    TokenizeConfig,
+    curate,
+    hold_out,
+    join_chats,
+    own_chats,
+    own_folder,
+    own_preferences,
+    pydoc_pages,
+    tokenize,
+    watched_folder,
+)
+from smolforge.device.stages import ExportConfig, export
+from smolforge.errors import ConfigError
+from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
+from smolforge.models import model_and_tokenizer
+from smolforge.store import Store
+from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.stages import PretrainConfig, pretrain
+
+
+@config
+class Config:
+    """Settings of an adaptation.
+
+    data, model  your folder; a released name, a run, a label, a model folder or a .gguf file
+    minutes      all the time there is
+    benchmarks   a folder of public benchmark files, scored before and after; none when empty
+    general      what the model must not forget: questions of ours and, as texts, Python's own documentation
+    rehearsed_*  how much the model is asked to say by itself, for replay
+    chats, prefer  how many of the folder's conversations and preference pairs are used at most
+    """
+
+    data: str = ""
+    model: str = "smollm2-135m-instruct"
+    minutes: float = 30.0
+    benchmarks: str = ""
+    benchmark_items: int = 100
+    languages: tuple[str, ...] = ()
+    held_out: HoldOutDocumentsConfig = HoldOutDocumentsConfig()
+    general: HoldOutConfig = HoldOutConfig(
+        items=30,
+        skills=("knowledge", "mathematics", "code", "instructions", "rewriting", "summarising"),
+        max_texts=12,
+    )
+    pages: PydocConfig = PydocConfig(max_bytes=1_500_000, packages=())
+    asking: DocumentFactsConfig = DocumentFactsConfig()
+    items: DocumentItemsConfig = DocumentItemsConfig(count=350)
+    document_chats: DocumentChatsConfig = DocumentChatsConfig()
+    watched_chats: DocumentChatsConfig = DocumentChatsConfig(side="held-out", count=60)
+    rehearsed_chats: RehearseConfig = RehearseConfig(count=512)
+    rehearsed_texts: RehearseConfig = RehearseConfig(count=192)
+    mixing: AdaptMixtureConfig = AdaptMixtureConfig()
+    chats: JoinConfig = JoinConfig(most=4_000)
+    prefer: JoinConfig = JoinConfig(most=1_000)
+    budget: AdaptBudgetConfig = AdaptBudgetConfig(minutes=30.0)
+    documents: PretrainConfig = PretrainConfig(
+        phase="documents",
+        schedule=ScheduleConfig(kind="linear", warmup_share=0.05, floor=0.05),
+        keep_optimizer=False,
+        save_every_steps=20,
+    )
+    tuning: SftConfig = SftConfig(
+        epochs=2, schedule=ScheduleConfig(kind="linear", warmup_share=0.05, floor=0.05), save_every_steps=20
+    )
+    dpo: DpoConfig = DpoConfig(
+        epochs=1,
+        may_be_empty=True,
+        optim=OptimConfig(kind="adamw", lr=1e-5, embedding_lr=1e-5, norm_lr=1e-5, weight_decay=0.0),
+    )
+    evaluation: EvaluateConfig = EvaluateConfig(
+        form="native", items_per_skill=0, text_bytes_per_domain=60_000
+    )
+    best: KeepBestConfig = KeepBestConfig()
+    talk: SideBySideConfig = SideBySideConfig()
+    export: ExportConfig = ExportConfig(name="my-model", quantisations=("f32", "q8_0"))
+    seed: int = 1
+
+
+def recipe(store: Store, cfg: Config) -> None:
+    """Adapt a released model to a folder of your own, and show before and after what it knows and what it forgot."""
+    if not cfg.data:
+        raise ConfigError("`data` is not set", fix="name your folder: --set data=FOLDER")
+    base, tokenizer = model_and_tokenizer(store, cfg.model, "model")
+    folder = watched_folder(cfg.data)
+    raw = store.run(own_folder, folder, label="raw/folder")
+
+    # Held out: some of your documents, and general questions and texts.
+    own_texts = store.run(hold_out_documents, cfg.held_out, label="held-out/documents", raw=raw)
+    pages = store.run(pydoc_pages, cfg.pages, label="raw/general-pages")
+    general = store.run(hold_out, cfg.general, label="held-out/general", sources={"web": pages})
+
+    # Your documents by domain, and what they say that can be asked.
+    corpora: dict[str, Corpus] = {}
+    shards: dict[str, TokenShards] = {}
+    for domain in OWN_DOMAINS:
+        rules = CurateConfig(domain=domain, languages=cfg.languages, may_be_empty=True)
+        corpora[domain] = store.run(curate, rules, label=f"corpus/{domain}", raw=raw, held_out=own_texts)
+        shards[domain] = store.run(
+            tokenize, TokenizeConfig(), label=f"shards/{domain}", corpus=corpora[domain], tokenizer=tokenizer
+        )
+    facts = store.run(find_document_facts, cfg.asking, label="facts", corpora=corpora)
+    items = store.run(document_items, cfg.items, label="held-out/questions", facts=facts)
+    halves = {
+        half: store.run(
+            half_of, HalfConfig(half=half), label=f"held-out/{half}-half",
+            parts={"documents": own_texts, "general": general, "questions": items},
+        )
+        for half in ("decision", "report")
+    }  # fmt: skip
+
+    # What the model says by itself, and what is said about the documents.
+    spoken = store.run(
+        rehearse_chats,
+        cfg.rehearsed_chats,
+        label="rehearsed/chats",
+        model=base,
+        tokenizer=tokenizer,
+        held_out=general,
+    )
+    written = store.run(
+        rehearse_texts,
+        cfg.rehearsed_texts,
+        label="rehearsed/texts",
+        model=base,
+        tokenizer=tokenizer,
+        held_out=general,
+    )
+    about = store.run(document_chats, cfg.document_chats, label="chats/documents", facts=facts)
+    watched = store.run(document_chats, cfg.watched_chats, label="held-out/chats", facts=facts)
+    own = store.run(own_chats, folder, label="chats/own", held_out=general)
+    chats = store.run(
+        join_chats, cfg.chats, label="chats/all", parts={"documents": about, "own": own, "rehearsed": spoken}
+    )
+    as_ids = TokenizeChatsConfig()
+    shards[REPLAYED_TEXT] = store.run(
+        tokenize, TokenizeConfig(), label="shards/rehearsed-texts", corpus=written, tokenizer=tokenizer
+    )
+    shards[REPLAYED_CHAT] = store.run(
+        tokenize_chats, as_ids, label="shards/rehearsed-chats", data=spoken, tokenizer=tokenizer
+    )
+    counted = store.run(tokenize_chats, as_ids, label="shards/all-chats", data=chats, tokenizer=tokenizer)
+
+    # How much can be learned in the time there is, and on what.
+    mixture = store.run(adapt_mixture, cfg.mixing, label="mixture", shards=shards)
+    budget = replace(cfg.budget, minutes=cfg.minutes)
+    sizing = store.run(
+        size_adaptation, budget, label="sizing", model=base, mixture=mixture, shards=shards, chats=counted
+    )
+
+    # Training: documents, then conversations, then your preferences; decisions see the decision half alone.
+    models, scores = {"0-original": base}, {}
+    models["1-documents"] = store.run(
+        pretrain, replace(cfg.documents, seed=cfg.seed), label="documents/model",
+        shards=shards, tokenizer=tokenizer, mixture=mixture, init=base, sizing=sizing, watched=halves["decision"],
+    )  # fmt: skip
+    models["2-conversations"] = store.run(
+        sft, replace(cfg.tuning, seed=cfg.seed), label="conversations/model",
+        init=models["1-documents"], tokenizer=tokenizer, data=chats, sizing=sizing,
+        watched=halves["decision"], watched_chats=watched,
+    )  # fmt: skip
+    preferred = store.run(own_preferences, folder, label="raw/preferences")
+    models["3-preferences"] = store.run(
+        dpo, cfg.dpo, label="preferences/model",
+        init=models["2-conversations"], tokenizer=tokenizer, pairs=preferred, sizing=sizing,
+    )  # fmt: skip
+    for name, model in models.items():
+        scores[name] = store.run(
+            evaluate, cfg.evaluation, label=f"decision/{name}", model=model, tokenizer=tokenizer,
+            texts=halves["decision"],
+        )  # fmt: skip
+    best = store.run(
+        keep_best, cfg.best, label="best/model", models=models, scores=scores, tokenizer=tokenizer
+    )
+
+    # Before and after, on what no decision has read.
+    for when, model in (("before", base), ("after", best)):
+        store.run(
+            evaluate,
+            cfg.evaluation,
+            label=f"{when}/scores",
+            model=model,
+            tokenizer=tokenizer,
+            texts=halves["report"],
+        )
+        if cfg.benchmarks:
+            public = store.run(
+                load_benchmarks, benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items),
+                label=f"{when}/questions",
+            )  # fmt: skip
+            asking = replace(cfg.evaluation, text_bytes_per_domain=0)
+            store.run(
+                evaluate, asking, label=f"{when}/benchmarks", model=model, tokenizer=tokenizer, texts=public
+            )
+    store.run(
+        side_by_side, cfg.talk, label="talk", before=base, after=best, tokenizer=tokenizer, data=watched
+    )
+    store.run(export, cfg.export, label="export", model=best, tokenizer=tokenizer)
+
+
+SCALES = {
+    "default": Config(),
+    "tiny": Config(
+        minutes=0.4,
+        rehearsed_chats=RehearseConfig(count=8),
+        rehearsed_texts=RehearseConfig(count=4),
+        general=HoldOutConfig(items=4, skills=("knowledge", "rewriting"), max_texts=2),
+        pages=PydocConfig(max_bytes=200_000, packages=()),
+        items=DocumentItemsConfig(count=20),
+        watched_chats=DocumentChatsConfig(side="held-out", count=8),
+        talk=SideBySideConfig(own=2, answer_tokens=12),
+        budget=AdaptBudgetConfig(minutes=0.4, length=128),
+        evaluation=EvaluateConfig(
+            form="native", items_per_skill=0, text_bytes_per_domain=4_000, answer_tokens=12
+        ),
+        export=ExportConfig(name="my-model", quantisations=("f32",), greedy_tokens=4, reading_tokens=4),
+    ),
+}
