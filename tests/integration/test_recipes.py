@@ -14,6 +14,8 @@ from smolforge.models import export_model, open_talker
 from smolforge.store import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
+SMOLLM2 = ("sft", "preferences", "dpo")
+"""The parts of that recipe's config, beside evaluation, that have a number type."""
 pytestmark = pytest.mark.slow
 
 
@@ -28,20 +30,19 @@ def run(lab: Path, *arguments: str) -> dict:
     return read_labels(lab / "runs" / arguments[0])
 
 
-def in_type(compute: str, *tunings: str) -> list[str]:
+def in_type(compute: str, *parts: str) -> list[str]:
     """Settings that name the number type, which differs from processor to processor where nobody does."""
-    parts = ("evaluation", *tunings)
-    return [word for part in parts for word in ("--set", f"{part}.compute={compute}")]
+    return [word for part in ("evaluation", *parts) for word in ("--set", f"{part}.compute={compute}")]
 
 
 def test_the_published_flow_runs_to_its_export(lab: Path) -> None:
     """In bf16, as it was published; the other recipes run in fp32."""
-    labels = run(lab, "smollm2", "--scale", "tiny", *in_type("bfloat16", "sft", "dpo"))
+    labels = run(lab, "smollm2", "--scale", "tiny", *in_type("bfloat16", *SMOLLM2))
     assert {"phase-1/scores", "phase-2/mixture", "sft/model", "dpo/model", "export"} <= set(labels)
 
 
 def test_a_research_model_goes_the_whole_way_but_out(lab: Path, tmp_path: Path) -> None:
-    fp32 = in_type("float32", "sft", "dpo")
+    fp32 = in_type("float32", *SMOLLM2)
     labels = run(lab, "smollm2", "--scale", "tiny", "--set", "model.research={}", *fp32)
     assert "export" not in labels
     assert labels["phase-2/model"]["facts"]["research"] and labels["dpo/model"]["facts"]["research"]
@@ -59,7 +60,7 @@ SMALL = (
 def test_a_folder_with_little_in_it_becomes_a_model(lab: Path) -> None:
     """Domains of which the folder has nothing stay empty; nothing fails for it."""
     settings = [word for setting in (f"data={ROOT / 'docs'}", *SMALL) for word in ("--set", setting)]
-    labels = run(lab, "own_data", *settings, *in_type("float32", "sft", "dpo", "grpo"))
+    labels = run(lab, "own_data", *settings, *in_type("float32", "sft", "pairs", "dpo", "grpo"))
     assert labels["corpus/prose"]["facts"]["documents"] + labels["corpus/web"]["facts"]["documents"] > 0
     assert labels["corpus/mathematics"]["facts"]["documents"] == 0
     assert "export" in labels

@@ -221,9 +221,9 @@ def test_instruction_tuning_teaches_the_answers(world, tuned):
     assert json.loads((tuned.path / "config.json").read_text())["eos_token_id"] == tok.turn_end_id
 
 
-def test_pairs_are_ranked_by_the_items(world, tuned, tmp_path):
+def test_pairs_are_ranked_by_the_items(world, tuned, compute, tmp_path):
     job = job_in(tmp_path)
-    cfg = SamplePairsConfig(prompts=16, answers=6, temperature=3.0, max_new_tokens=8)
+    cfg = SamplePairsConfig(prompts=16, answers=6, temperature=3.0, max_new_tokens=8, compute=compute)
     facts = sample_pairs(cfg, job, model=tuned, **inputs(world, "tokenizer", "data"))
     pairs = read_pairs(job.out)
     assert facts["pairs"] == len(pairs) > 4
@@ -367,7 +367,7 @@ def test_nothing_to_learn_is_an_error(world, tmp_path):
             stage(cfg, job_in(tmp_path), data=data, **inputs(world, "init", "tokenizer"))
     with pytest.raises(InputError):
         sample_pairs(
-            SamplePairsConfig(),
+            SamplePairsConfig(compute="float32"),
             job_in(tmp_path),
             model=world["init"],
             tokenizer=world["tokenizer"],
