@@ -49,7 +49,7 @@ class Keyboard:
     def interrupt(self) -> None:
         self.program.send_signal(signal.SIGINT)
 
-    def wait_for(self, text: str, seconds: float = 20) -> str:
+    def wait_for(self, text: str, seconds: float = 60) -> str:
         """Everything shown until `text`, which is then forgotten."""
         end = time.monotonic() + seconds
         while text not in self.seen and time.monotonic() < end:
