@@ -36,7 +36,7 @@ from smolforge.data.documents import (
 )
 from smolforge.data.extract import ExtractionError, extract_html, tidy
 from smolforge.data.hashing import normal_words, word_hashes
-from smolforge.data.language import THRESHOLD, language_of
+from smolforge.data.language import THRESHOLD, check_languages, language_of
 from smolforge.data.quality import QualityScorer
 
 EXCERPT_CHARS = 200
@@ -67,6 +67,9 @@ class Curation:
     held_out: frozenset[str] = frozenset()
     bands: dedup.Bands = field(default_factory=dedup.Bands)
     scrub_private: bool = True
+
+    def __post_init__(self) -> None:
+        check_languages(self.languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,11 @@ def judge(document: Document, how: Curation) -> Judged:
         return Judged(drop("extraction", str(error)), document.text)
     if not text.strip():
         return Judged(drop("extraction", "no text found"), document.text)
-    verdict = filters.judge(text, how.domain)
+    code, probability = ("", 0.0) if how.domain == "code" else language_of(text)
+    verdict = filters.judge(text, how.domain, filters.ENGLISH if how.domain == "code" else code)
     if verdict.rule != "too_short":
-        # A page in another language breaks rules made for English: its language is the truer reason.
-        language = _in_languages(text, how)
+        # A page in a language that is not wanted may break a rule too: its language is the truer reason.
+        language = _in_languages(code, probability, how)
         verdict = verdict if language.keep else language
     if not verdict.keep:
         return Judged(verdict, text)
@@ -154,10 +158,9 @@ def judge(document: Document, how: Curation) -> Judged:
     return Judged(verdict, text, score, words, scrubbed)
 
 
-def _in_languages(text: str, how: Curation) -> Verdict:
+def _in_languages(code: str, probability: float, how: Curation) -> Verdict:
     if not how.languages or how.domain == "code":
         return KEEP
-    code, probability = language_of(text)
     if not code and how.domain == "mathematics":
         return KEEP
     if code in how.languages and probability >= THRESHOLD:

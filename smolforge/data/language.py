@@ -1,7 +1,7 @@
 """Which language a text is in.
 
 py3langid: on 4,672 paragraphs in 383 languages (UDHR) English is found 11 times of 11, and 13 others pass
-as English, 12 of them Scots (measured, threshold 0.8). It knows 97 languages; others come out as
+as English, 12 of them Scots (measured, threshold 0.8). It knows 141 languages; others come out as
 their nearest neighbour with a lower probability, which the threshold is for.
 """
 
@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Any
+
+from smolforge.errors import ConfigError
 
 SAMPLE_CHARS = 1500
 THRESHOLD = 0.8
@@ -23,6 +26,18 @@ def _identifier() -> Any:
     from py3langid import langid
 
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+
+
+def check_languages(codes: Iterable[str]) -> None:
+    """Raises `ConfigError` where a code names no language that `language_of` can find."""
+    wanted = sorted(set(codes) - {"en"})
+    known = sorted(set(_identifier().nb_classes)) if wanted else []
+    unknown = [code for code in wanted if code not in known]
+    if unknown:
+        raise ConfigError(
+            f"`languages` holds {', '.join(map(repr, unknown))}: no text is ever found to be in it",
+            fix=f"two-letter codes, such as en, de or zh; these are known: {' '.join(known)}",
+        )
 
 
 def language_of(text: str) -> tuple[str, float]:

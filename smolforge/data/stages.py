@@ -207,7 +207,7 @@ class CurateConfig:
             raise ConfigError("`bands`, `rows` and `overlap_words` must be at least 1")
 
 
-@stage(makes=Corpus, version=1)
+@stage(makes=Corpus, version=2)
 def curate(
     cfg: CurateConfig,
     job: Job,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from smolforge.data import pii, quality
-from smolforge.data.documents import stable_share
+from smolforge.data.curate import Curation
+from smolforge.data.curate import judge as judge_document
+from smolforge.data.documents import Document, stable_share
 from smolforge.data.filters import RULES, Measured, judge
 from smolforge.data.language import language_of
 from smolforge.data.quality_seeds import SEEDS
+from smolforge.errors import ConfigError
 
 GOOD = (
     "Bees live together in large families. Each family has one queen, who lays the eggs, and many thousand workers. "
@@ -59,6 +62,53 @@ def test_each_rule_drops_what_it_is_for(text: str, domain: str, rule: str) -> No
     verdict = judge(text, domain)
     assert (verdict.keep, verdict.rule) == (False, rule)
     assert verdict.reason
+
+
+OTHER_LANGUAGES = {
+    "de": "Die Bienen leben in großen Völkern. Jedes Volk hat eine Königin, die Eier legt, und viele tausend Arbeiterinnen. "
+    "Sie bauen Waben, pflegen die Brut und fliegen aus, um Nektar zu sammeln. Findet eine Biene ein reiches Feld, kehrt sie "
+    "zurück und tanzt, damit die anderen lernen, wohin sie fliegen müssen. Im Winter hält sich das Volk gemeinsam warm.",
+    "ru": "Пчёлы живут большими семьями. В каждой семье есть одна матка, которая откладывает яйца, и много тысяч рабочих пчёл. "
+    "Рабочие пчёлы строят соты, ухаживают за молодыми и вылетают на поиски нектара. Когда пчела находит богатое поле, она "
+    "возвращается и танцует на сотах, чтобы другие узнали, куда лететь. Зимой семья держится вместе и греется, питаясь мёдом.",
+    "hi": "मधुमक्खियाँ बड़े परिवारों में एक साथ रहती हैं। हर परिवार में एक रानी होती है, जो अंडे देती है, और हज़ारों श्रमिक होते हैं। श्रमिक छत्ता "
+    "बनाते हैं, बच्चों की देखभाल करते हैं और रस खोजने के लिए उड़ते हैं। जब किसी मधुमक्खी को फूलों का मैदान मिलता है, तो वह लौटकर नाचती है, "
+    "ताकि दूसरे जान सकें कि कहाँ जाना है। सर्दियों में परिवार पास-पास बैठता है और गर्म रहता है।",
+    "zh": "蜜蜂成群地生活在一起。每个蜂群有一只产卵的蜂王和成千上万只工蜂。工蜂筑巢，照顾幼虫，并飞出去寻找花蜜。当一只蜜蜂找到一片丰富的田野时，"
+    "它会返回蜂巢并跳舞，让其他蜜蜂知道去哪里。冬天，蜂群紧紧地聚在一起取暖，靠夏天储存的蜂蜜生活。到了春天，它们又开始新的一年。",
+    "vi": "Ong sống cùng nhau thành từng đàn lớn. Mỗi đàn có một con ong chúa đẻ trứng và hàng nghìn con ong thợ. Ong thợ xây tổ, "
+    "chăm sóc ong non và bay đi tìm mật hoa. Khi một con ong tìm thấy một cánh đồng hoa, nó quay về và nhảy múa trên tổ để các con "
+    "khác biết phải bay đi đâu. Vào mùa đông đàn ong tụ lại gần nhau để giữ ấm và sống nhờ mật đã để dành.",
+}
+
+
+@pytest.mark.parametrize("domain", ["web", "prose", "textbooks", "stories"])
+@pytest.mark.parametrize("language", OTHER_LANGUAGES)
+def test_good_prose_of_other_languages_passes_and_nonsense_in_it_does_not(domain: str, language: str) -> None:
+    text = OTHER_LANGUAGES[language]
+    assert language_of(text)[0] == language
+    assert judge(text, domain, language).keep, judge(text, domain, language)
+    assert not judge(text[:12] + "\n" + f"{text[:40]}\n" * 40, domain, language).keep
+
+
+def test_curation_keeps_the_languages_it_was_told() -> None:
+    how = Curation(domain="prose", languages=("de", "hi"))
+    kept = {
+        language
+        for language, text in OTHER_LANGUAGES.items()
+        if judge_document(Document(id=language, kind="text", url="", text=text), how).verdict.keep
+    }
+    assert kept == {"de", "hi"}
+    with pytest.raises(ConfigError, match="'german'") as told:
+        Curation(domain="prose", languages=("german",))
+    assert " de " in str(told.value.fix)
+
+
+def test_words_are_counted_in_every_script() -> None:
+    assert Measured("it's a well-known fact").words == ["it's", "a", "well-known", "fact"]
+    assert Measured("हिन्दी में लिखा").words == ["हिन्दी", "में", "लिखा"]
+    assert Measured("e\u0301tude’s end").words == ["e\u0301tude’s", "end"]
+    assert Measured("蜜蜂成群 bee").words == ["蜜蜂", "成群", "bee"]
 
 
 def test_curly_brackets_and_latex_are_no_reason_to_drop() -> None:
