@@ -53,7 +53,7 @@ from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load
 from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
-from smolforge.train.config import OptimConfig
+from smolforge.train.config import Compute, OptimConfig
 from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
 
 DOMAINS: tuple[Domain, ...] = ("web", "prose", "code", "mathematics")
@@ -70,6 +70,7 @@ class Config:
     textbooks      pages of ours from which, beside the folder's, educational value is learned
     recitation     exercises in copying from the context, which rewriting and tool calls stand on
     chats, prefer  how many of the folder's conversations and pairs are used at most
+    compute        number type of pre-training, and of measuring its rate; the tunings have their own
     """
 
     data: str = ""
@@ -91,6 +92,7 @@ class Config:
     phases: dict[str, float]
     optim: OptimConfig = OptimConfig()
     pretrain_share: float = 0.5
+    compute: Compute = "auto"
     mixing: ChooseMixtureConfig
     evaluation: EvaluateConfig = EvaluateConfig()
     benchmark_items: int = 200
@@ -141,8 +143,9 @@ def recipe(store: Store, cfg: Config) -> None:
 
     # Size, tokenizer, token ids.
     budget = SizeConfig(
-        minutes=cfg.minutes, pretrain_share=cfg.pretrain_share, phases=cfg.phases, optim=cfg.optim
-    )
+        minutes=cfg.minutes, pretrain_share=cfg.pretrain_share, phases=cfg.phases, optim=cfg.optim,
+        compute=cfg.compute,
+    )  # fmt: skip
     sizing = store.run(size_run, budget, label="sizing", corpora=corpora)
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora, sizing=sizing)
     shards: dict[str, TokenShards] = {}
@@ -159,7 +162,7 @@ def recipe(store: Store, cfg: Config) -> None:
             choose_mixture, mixing, label=f"{here}/mixture",
             scores=scores, previous=mixture, shards=shards, sizing=sizing,
         )  # fmt: skip
-        training = PretrainConfig(phase=phase, copying_start=True, seed=cfg.seed)
+        training = PretrainConfig(phase=phase, copying_start=True, compute=cfg.compute, seed=cfg.seed)
         model = store.run(
             pretrain, training, label=f"{here}/model",
             shards=shards, tokenizer=tokenizer, mixture=mixture, init=model, sizing=sizing,

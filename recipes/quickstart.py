@@ -49,7 +49,7 @@ from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
 from smolforge.model.config import ModelConfig, Research
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
-from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
 
@@ -64,7 +64,7 @@ class Phase:
 
 @config
 class Config:
-    """Every setting of the quick start."""
+    """Every setting of the quick start; `compute` is of pre-training, the tunings have their own."""
 
     web: PydocConfig
     code: StdlibConfig
@@ -80,6 +80,7 @@ class Config:
     schedule: ScheduleConfig
     batch_tokens: int
     length: int
+    compute: Compute = "auto"
     mixing: ChooseMixtureConfig
     evaluation: EvaluateConfig
     sft: SftConfig
@@ -145,6 +146,7 @@ def recipe(store: Store, cfg: Config) -> None:
             optim=phase.optim,
             schedule=cfg.schedule,
             copying_start=True,
+            compute=cfg.compute,
             seed=cfg.seed,
         )
         model = store.run(

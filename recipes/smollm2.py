@@ -42,7 +42,7 @@ from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
 from smolforge.model.config import ModelConfig
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
-from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
 B = 10**9
@@ -62,7 +62,10 @@ class Phase:
 
 @config
 class Config:
-    """Every setting of one scale. A source is a data set on a hub, or a generator of ours (scale `tiny`)."""
+    """Every setting of one scale. A source is a data set on a hub, or a generator of ours (scale `tiny`).
+
+    `compute` is of pre-training; the tunings have their own.
+    """
 
     sources: Mapping[str, HubConfig | SyntheticConfig]
     rules: Mapping[str, CurateConfig]
@@ -75,6 +78,7 @@ class Config:
     schedule: ScheduleConfig
     batch_tokens: int
     length: int
+    compute: Compute = "auto"
     mixing: ChooseMixtureConfig
     chats: HubConfig | ConversationsConfig
     preferences: HubConfig | SamplePairsConfig
@@ -124,6 +128,7 @@ def recipe(store: Store, cfg: Config) -> None:
             optim=cfg.optim,
             schedule=cfg.schedule,
             zero_outputs=False,
+            compute=cfg.compute,
             seed=cfg.seed,
             save_every_steps=1000,
         )

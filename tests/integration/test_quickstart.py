@@ -19,8 +19,8 @@ import pytest
 from smolforge.store import read_labels, verify
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("evaluation", "sft", "pairs", "dpo", "grpo")
-FP32 = [word for part in PARTS for word in ("--set", f"{part}.compute=float32")]
+PARTS = ("", "evaluation.", "sft.", "pairs.", "dpo.", "grpo.")
+FP32 = [word for part in PARTS for word in ("--set", f"{part}compute=float32")]
 TINY = ["quickstart", "--scale", "tiny", *FP32]
 RUN = ["run", *TINY]
 KILLS = 20

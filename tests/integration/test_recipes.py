@@ -32,7 +32,8 @@ def run(lab: Path, *arguments: str) -> dict:
 
 def in_type(compute: str, *parts: str) -> list[str]:
     """Settings that name the number type, which differs from processor to processor where nobody does."""
-    return [word for part in ("evaluation", *parts) for word in ("--set", f"{part}.compute={compute}")]
+    names = ("compute", *(f"{part}.compute" for part in ("evaluation", *parts)))
+    return [word for name in names for word in ("--set", f"{name}={compute}")]
 
 
 def test_the_published_flow_runs_to_its_export(lab: Path) -> None:
