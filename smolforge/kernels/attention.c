@@ -1,7 +1,7 @@
 /* Causal attention within documents, forward and backward, with the rotary turn built in.
  *
  * Products run over words of 32 bits along the contracted dimension: one float, a pair of bf16 (what the
- * dot-product instructions take), or one f16 twice. The left factor is read word by word and broadcast, so its
+ * dot-product instructions and the matrix registers take), or one f16 twice. The left factor is read word by word and broadcast, so its
  * strides are free; the right factor is packed as rows of PANEL columns. Sums of f16 products stay in half precision
  * over CHUNK of them at most, as in products.c. Blocks of QUERIES rows see their whole key range at once, so softmax
  * is exact and needs no rescaling. One thread does one (sequence, key/value head) with all its query heads, and
@@ -11,6 +11,7 @@
  */
 #include "lanes.h"
 #if KIND_RUNS
+#include "tiles.h"
 
 /* `unit` is an element of a right factor. */
 #if KIND == BF16
@@ -48,8 +49,11 @@ typedef struct {
 
 typedef struct {
     long keys, wide, deep; /* T, E, E rounded up: to PANEL, PANEL and UNIT */
+    long step;             /* from row to row of scores: uneven, or all rows would share one set of the cache */
+    int tiles;             /* whether products run in matrix registers */
     unit *k_turned, *v_turned, *k_rows, *v_rows, *q_rows, *dout_rows;
     uint32_t *q_words, *dout_words, *p_rows, *p_pairs, *d_pairs;
+    uint32_t *q_columns, *dout_columns; /* for matrix registers: q_rows and dout_rows, [wide][QUERIES / UNIT] */
     el *q, *dout;
     float *scores, *dscores, *small, *dk, *dv;
 } Room;
@@ -154,9 +158,18 @@ INLINE void column(const int panels, long rows, long depth, const uint32_t *left
 }
 
 /* to[rows][columns] (+)= left . right; columns is a multiple of PANEL, right comes in panels. */
-static void product(long rows, long columns, long depth, const uint32_t *left, long row_step, long depth_step,
-                    const unit *right, long right_step, long panel_step, float *to, long to_step, int add) {
+static void product(const Room *room, long rows, long columns, long depth, const uint32_t *left, long row_step,
+                    long depth_step, const unit *right, long right_step, long panel_step, float *to, long to_step,
+                    int add) {
     long c = 0;
+#if TILES && KIND == BF16
+    if (room->tiles && depth_step == 1) {
+        tiles_product(round_up(rows, PANEL), columns, depth, left, row_step, right, right_step, panel_step, to, to_step, add);
+        return;
+    }
+#else
+    (void)room;
+#endif
     for (; c + ABREAST * PANEL <= columns; c += ABREAST * PANEL)
         column(ABREAST, rows, depth, left, row_step, depth_step, right + c / PANEL * panel_step, right_step,
                panel_step, to + c, to_step, add);
@@ -263,12 +276,12 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
     long count = a->length - t0 < QUERIES ? a->length - t0 : QUERIES, low, high;
     float sums[QUERIES];
     key_range(a, b, t0, count, &low, &high);
-    long span = high - low, p_step = r->keys / UNIT;
+    long span = high - low, p_step = r->step / UNIT;
     load_queries(a, r, b, h, t0);
-    product(count, span, r->deep, r->q_words, r->wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
-            r->deep * PANEL, r->scores, r->keys, 0);
+    product(r, count, span, r->deep, r->q_words, r->wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
+            r->deep * PANEL, r->scores, r->step, 0);
     for (long j = 0; j < count; j++) {
-        float *row = r->scores + j * r->keys;
+        float *row = r->scores + j * r->step;
         mask(row, low, high, start_of(a, b, t0 + j), t0 + j);
         vf top = splat(-INFINITY), sum = {0};
         for (long s = 0; s < span; s += LANES) top = larger(*(vf_loose *)(row + s), top);
@@ -281,7 +294,7 @@ static void forward_block(const Attention *a, Room *r, long b, long h, long t0, 
         sums[j] = add_lanes(sum);
         a->lse[(b * a->heads + h) * a->length + t0 + j] = most + logf(sums[j]);
     }
-    product(count, r->wide, span / UNIT, r->p_rows, p_step, 1, r->v_rows + low / UNIT * r->wide, r->wide, PANEL,
+    product(r, count, r->wide, span / UNIT, r->p_rows, p_step, 1, r->v_rows + low / UNIT * r->wide, r->wide, PANEL,
             r->small, r->wide, 0);
     for (long j = 0; j < count; j++) {
         el *to = a->out + ((b * a->length + t0 + j) * a->heads + h) * a->width;
@@ -301,8 +314,8 @@ INLINE void store_pair(uint32_t *to, vf first, vf second) {
 /* P and dS of the block, from the scores and dP: in place, rows and pairs. */
 static void score_gradients(const Attention *a, Room *r, long b, long h, long t0, long count, long low, long high,
                             float scale) {
-    long span = high - low, step = r->keys;
-    for (long j = count; j < round_up(count, UNIT); j++) /* the odd row's missing partner adds nothing */
+    long span = high - low, step = r->step, rows = r->tiles ? QUERIES : round_up(count, UNIT);
+    for (long j = count; j < rows; j++) /* the missing partners add nothing */
         for (long s = 0; s < span; s++) r->scores[j * step + s] = r->dscores[j * step + s] = 0;
     for (long j = 0; j < count; j++) {
         float lse = a->lse[(b * a->heads + h) * a->length + t0 + j];
@@ -331,7 +344,7 @@ static void score_gradients(const Attention *a, Room *r, long b, long h, long t0
         }
     }
 #if KIND == BF16
-    for (long j = 0; j < count; j += UNIT)
+    for (long j = 0; j < rows; j += UNIT)
         for (long s = 0; s < span; s += LANES) {
             float *p = r->scores + j * step + s, *d = r->dscores + j * step + s;
             store_pair(r->p_pairs + j / UNIT * step + s, *(vf_loose *)p, *(vf_loose *)(p + step));
@@ -340,10 +353,28 @@ static void score_gradients(const Attention *a, Room *r, long b, long h, long t0
 #endif
 }
 
+/* dK += dS . Q and dV += P . dO over the queries of a block; matrix registers want, and make, both the other way round. */
+static void key_value_gradients(const Room *r, long low, long span, long pairs) {
+    long wide = r->wide, step = r->step, deep = QUERIES / UNIT;
+    if (r->tiles) {
+        product(r, wide, span, deep, r->q_columns, deep, 1, (unit *)r->d_pairs, step, PANEL, r->dk + low, r->keys, 1);
+        product(r, wide, span, deep, r->dout_columns, deep, 1, (unit *)r->p_pairs, step, PANEL, r->dv + low, r->keys, 1);
+        return;
+    }
+    product(r, span, wide, pairs, r->d_pairs, 1, step, r->q_rows, wide, PANEL, r->dk + low * wide, wide, 1);
+    product(r, span, wide, pairs, r->p_pairs, 1, step, r->dout_rows, wide, PANEL, r->dv + low * wide, wide, 1);
+}
+
+/* [rows][columns] -> [columns][rows]. */
+static void transpose(const uint32_t *from, long rows, long columns, uint32_t *to) {
+    for (long r = 0; r < rows; r++)
+        for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+}
+
 static void backward_block(const Attention *a, Room *r, long b, long h, long t0, float scale) {
     long count = a->length - t0 < QUERIES ? a->length - t0 : QUERIES, low, high, wide = r->wide;
     key_range(a, b, t0, count, &low, &high);
-    long span = high - low, step = r->keys, pairs = round_up(count, UNIT) / UNIT;
+    long span = high - low, step = r->step;
     load_queries(a, r, b, h, t0);
     memset(r->dout, 0, QUERIES * wide * sizeof(el));
     for (long j = 0; j < count; j++)
@@ -352,15 +383,18 @@ static void backward_block(const Attention *a, Room *r, long b, long h, long t0,
     r->dout_words = as_left(r->dout, QUERIES * wide, r->dout_words);
     pack_rows(r->q, QUERIES, wide, r->q_rows);
     pack_rows(r->dout, QUERIES, wide, r->dout_rows);
-    product(count, span, r->deep, r->q_words, wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
+    if (r->tiles) {
+        transpose((uint32_t *)r->q_rows, QUERIES / UNIT, wide, r->q_columns);
+        transpose((uint32_t *)r->dout_rows, QUERIES / UNIT, wide, r->dout_columns);
+    }
+    product(r, count, span, r->deep, r->q_words, wide / UNIT, 1, r->k_turned + low * r->deep, PANEL,
             r->deep * PANEL, r->scores, step, 0);
-    product(count, span, r->deep, r->dout_words, wide / UNIT, 1, r->v_turned + low * r->deep, PANEL,
+    product(r, count, span, r->deep, r->dout_words, wide / UNIT, 1, r->v_turned + low * r->deep, PANEL,
             r->deep * PANEL, r->dscores, step, 0);
     score_gradients(a, r, b, h, t0, count, low, high, scale);
-    product(count, wide, span / UNIT, r->p_rows, step / UNIT, 1, r->k_rows + low / UNIT * wide, wide, PANEL, r->small,
-            wide, 0);
-    product(span, wide, pairs, r->d_pairs, 1, step, r->q_rows, wide, PANEL, r->dk + low * wide, wide, 1);
-    product(span, wide, pairs, r->p_pairs, 1, step, r->dout_rows, wide, PANEL, r->dv + low * wide, wide, 1);
+    product(r, count, wide, span / UNIT, r->p_rows, step / UNIT, 1, r->k_rows + low / UNIT * wide, wide, PANEL,
+            r->small, wide, 0);
+    key_value_gradients(r, low, span, round_up(count, UNIT) / UNIT);
     for (long j = 0; j < count; j++)
         unturn(a, b, t0 + j, scale / LIFT(scale), r->small + j * wide, a->dq + b * a->q_batch + (t0 + j) * a->q_row + h * a->width);
 }
@@ -388,9 +422,11 @@ static int make_room(const Attention *a, Room *r, int backward) {
     r->keys = round_up(a->length, PANEL);
     r->wide = round_up(a->width, PANEL);
     r->deep = a->width / UNIT;
-    size_t turned = r->keys * r->deep * 4, rows = r->keys * r->wide / UNIT * 4, block = QUERIES * r->keys * 4;
+    r->step = r->keys + PANEL;
+    r->tiles = KIND == BF16 && TILES && r->deep % 16 == 0 && tiles_allowed();
+    size_t turned = r->keys * r->deep * 4, rows = r->keys * r->wide / UNIT * 4, block = QUERIES * r->step * 4;
     size_t small = QUERIES * r->wide * 4, sums = r->keys * r->wide * 4;
-    char *at = scratch(2 * turned + 2 * rows + 5 * block + 7 * small + 2 * sums + 32 * 128);
+    char *at = scratch(2 * turned + 2 * rows + 5 * block + 9 * small + 2 * sums + 32 * 128);
     if (!at) return 1;
     r->k_turned = (unit *)take(&at, turned);
     r->q = (el *)take(&at, small);
@@ -411,6 +447,8 @@ static int make_room(const Attention *a, Room *r, int backward) {
     r->dv = (float *)take(&at, sums);
     r->q_rows = (unit *)take(&at, small);
     r->dout_rows = (unit *)take(&at, small);
+    r->q_columns = (uint32_t *)take(&at, small);
+    r->dout_columns = (uint32_t *)take(&at, small);
     r->p_pairs = KIND == BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->scores;
     r->d_pairs = KIND == BF16 ? (uint32_t *)take(&at, block) : (uint32_t *)r->dscores;
     if (KIND != BF16) r->p_rows = (uint32_t *)r->dscores;
@@ -430,10 +468,19 @@ EXPORT int NAME(attention)(const Attention *a) {
             continue;
         }
         pack_keys_values(a, &r, b, kv);
+        if (r.tiles) tiles_begin();
         for (long h = kv * group; h < (kv + 1) * group; h++)
             for (long t0 = 0; t0 < a->length; t0 += QUERIES) forward_block(a, &r, b, h, t0, scale);
+        if (r.tiles) tiles_end();
     }
     return failed;
+}
+
+/* Key t's row of dK or dV, put together in `room` where it lies in a column. */
+INLINE const float *sums_of(const Room *r, const float *sums, long t, float *room) {
+    if (!r->tiles) return sums + t * r->wide;
+    for (long e = 0; e < r->wide; e++) room[e] = sums[e * r->keys + t];
+    return room;
 }
 
 EXPORT int NAME(attention_backward)(const Attention *a) {
@@ -450,18 +497,23 @@ EXPORT int NAME(attention_backward)(const Attention *a) {
         pack_keys_values(a, &r, b, kv);
         memset(r.dk, 0, r.keys * r.wide * 4);
         memset(r.dv, 0, r.keys * r.wide * 4);
+        if (r.tiles) tiles_begin();
         for (long h = kv * group; h < (kv + 1) * group; h++)
             for (long t0 = 0; t0 < a->length; t0 += QUERIES) backward_block(a, &r, b, h, t0, scale);
+        if (r.tiles) tiles_end();
         for (long t = 0; t < a->length; t++) {
             el *dv = a->dv + b * a->v_batch + t * a->v_row + kv * a->width;
-            unturn(a, b, t, scale / LIFT(scale), r.dk + t * r.wide, a->dk + b * a->k_batch + t * a->k_row + kv * a->width);
-            EACH(i, a->width, store(dv + i, load_float(r.dv + t * r.wide + i, left), left);)
+            const float *dk_row = sums_of(&r, r.dk, t, r.small), *dv_row = sums_of(&r, r.dv, t, r.small + r.wide);
+            unturn(a, b, t, scale / LIFT(scale), dk_row, a->dk + b * a->k_batch + t * a->k_row + kv * a->width);
+            EACH(i, a->width, store(dv + i, load_float(dv_row + i, left), left);)
         }
     }
     return failed;
 }
 
 #if KIND == F32
+EXPORT int matrix_registers(void) { return tiles_allowed(); }
+
 /* 0, or 1: a start beyond its own position or before the row, 2: a position outside the rotary table. */
 EXPORT int attention_check(const int64_t *starts, const int64_t *positions, long batch, long length, long table) {
     for (long n = 0; n < batch * length; n++) {

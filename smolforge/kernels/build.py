@@ -30,7 +30,7 @@ from smolforge.errors import ConfigError, MissingExtra
 KINDS = ("F32", "BF16", "F16")
 SOURCES = {"layers.c": KINDS, "attention.c": KINDS, "products.c": ("F16",)}
 """Each C file, and the kinds of elements it is compiled for."""
-HEADER = "lanes.h"
+HEADERS = ("lanes.h", "tiles.h")
 FLAGS = (
     "-std=gnu11",
     "-O3",
@@ -94,7 +94,7 @@ def _build() -> Built:
         march,
         openmp,
         _processor(),
-        *((folder / s).read_text() for s in (HEADER, *SOURCES)),
+        *((folder / s).read_text() for s in (*HEADERS, *SOURCES)),
     ):
         digest.update(part.encode() + b"\0")
     ready = _cache_folder() / f"kernels-{digest.hexdigest()[:16]}.so"
@@ -259,7 +259,13 @@ _TYPED = {
     "attention_backward": "p",
 }
 _PLAIN = {"adamw": "pppplfffffffi", "square_sums": "plpi", "attention_check": "pplll"}
-_PLAIN |= {"lanes": "", "bf16_instructions": "", "f16_instructions": "", "has_threads": ""}
+_PLAIN |= {
+    "lanes": "",
+    "bf16_instructions": "",
+    "matrix_registers": "",
+    "f16_instructions": "",
+    "has_threads": "",
+}
 _HALVES = {"pack_weight": "pllllppi", "product": "pplllppi", "outer_product": "pplllpi"}
 
 
@@ -284,6 +290,7 @@ def describe() -> dict[str, str]:
         return {"path": "torch", "reason": state.reason} | ({"slow": held_back} if held_back else {})
     vectors = f"{32 * state.library.lanes()}-bit vectors"
     dots = ", bf16 dot products" if state.library.bf16_instructions() else ""
+    dots += ", bf16 matrix registers" if state.library.matrix_registers() else ""
     dots += ", fp16 products" if state.library.f16_instructions() else ""
     threads = "OpenMP" if state.library.has_threads() else "one thread"
     return {

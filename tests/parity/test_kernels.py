@@ -192,8 +192,9 @@ def test_attention(
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("given", [False, True])
-def test_rotary_attention(dtype: torch.dtype, given: bool) -> None:
-    batch, length, heads, kv_heads, width = 2, 70, 4, 2, 24
+@pytest.mark.parametrize("width", [24, 64])
+def test_rotary_attention(dtype: torch.dtype, given: bool, width: int) -> None:
+    batch, length, heads, kv_heads = 2, 70, 4, 2
     starts = document_starts(batch, length)
     positions = torch.arange(length) - starts if given else torch.arange(length).expand(batch, -1)
     tables = kernels.rotary_tables(length, width, 10_000.0)
@@ -220,10 +221,11 @@ def test_rotary() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_documents_never_meet(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("width", [16, 64])
+def test_documents_never_meet(dtype: torch.dtype, width: int) -> None:
     """What stands before a document's start changes nothing, not by one bit, NaN included."""
     starts = torch.tensor([[0] * 40 + [40] * 50])
-    q, k, v = (torch.randn(1, 90, 2, 16).to(dtype) for _ in range(3))
+    q, k, v = (torch.randn(1, 90, 2, width).to(dtype) for _ in range(3))
     before = kernels.attention(q, k, v, starts)
     for x in (q, k):
         x[:, :40] = 1e4
@@ -419,7 +421,7 @@ def one_step(dtype: torch.dtype) -> list[Tensor]:
     p = {name: (torch.randn(shape) * 0.1).requires_grad_() for name, shape in shapes.items()}
     x = kernels.embedding(tokens, p["e"], dtype)
     qkv = kernels.linear(kernels.rms_norm(x, p["n"], 1e-5), p["q"], p["k"], p["k"])
-    a = kernels.rotary_attention(qkv, 4, 2, *kernels.rotary_tables(96, 16, 1e4), None, document_starts(4, 96))
+    a = kernels.rotary_attention(qkv, 2, 1, *kernels.rotary_tables(96, 32, 1e4), None, document_starts(4, 96))
     h, x = kernels.add_rms_norm(kernels.linear(a, p["q"]), x, p["n"], 1e-5)
     m = kernels.linear(kernels.swiglu(kernels.linear(h, p["g"], p["u"])), p["d"])
     h, _ = kernels.add_rms_norm(m, x, p["n"], 1e-5)
@@ -445,11 +447,18 @@ torch.save((kernels.describe(), [one_step(dtype) for dtype in DTYPES]), sys.argv
 
 
 @pytest.mark.parametrize(
-    ("path", "march"), [("torch", "native"), ("c", "native"), ("c", "x86-64-v3"), ("c", "x86-64-v4")]
+    ("path", "march", "needs"),
+    [
+        ("torch", "native", ""),
+        ("c", "native", ""),
+        ("c", "x86-64-v3", "avx2"),
+        ("c", "x86-64-v4", "avx512vl"),
+        ("c", "cooperlake", "avx512_bf16"),  # pairs of bf16, but no matrix registers
+    ],
 )
-def test_every_path_agrees(tmp_path, path: str, march: str) -> None:
+def test_every_path_agrees(tmp_path, path: str, march: str, needs: str) -> None:
     """The PyTorch path and each instruction set this machine has give one result, to rounding."""
-    if march != "native" and "avx512f" not in _cpu_flags():
+    if needs not in _cpu_flags():
         pytest.skip("this machine lacks the instructions")
     if path == "c" and kernels.describe()["path"] != "c":
         pytest.skip("no compiler here")
