@@ -66,8 +66,11 @@ from smolforge.errors import ConfigError
 from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
 from smolforge.models import model_and_tokenizer
 from smolforge.store import Store
-from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
+
+MOST_REHEARSED_MINUTES = 120.0
+"""Longer adaptations ask the model for no more: it repeats itself."""
 
 
 @config
@@ -78,8 +81,9 @@ class Config:
     minutes      all the time there is
     benchmarks   a folder of public benchmark files, scored before and after; none when empty
     general      what the model must not forget: questions of ours and, as texts, Python's own documentation
-    rehearsed_*  how much the model is asked to say by itself, for replay
+    rehearsed_*  how much the model is asked to say by itself for every minute there is, for replay
     chats, prefer  how many of the folder's conversations and preference pairs are used at most
+    compute      number type of everything that trains, writes and evaluates
     """
 
     data: str = ""
@@ -99,8 +103,8 @@ class Config:
     items: DocumentItemsConfig = DocumentItemsConfig(count=350)
     document_chats: DocumentChatsConfig = DocumentChatsConfig()
     watched_chats: DocumentChatsConfig = DocumentChatsConfig(side="held-out", count=60)
-    rehearsed_chats: RehearseConfig = RehearseConfig(count=512)
-    rehearsed_texts: RehearseConfig = RehearseConfig(count=192)
+    rehearsed_chats_per_minute: float = 8.0
+    rehearsed_texts_per_minute: float = 4.0
     mixing: AdaptMixtureConfig = AdaptMixtureConfig()
     chats: JoinConfig = JoinConfig(most=4_000)
     prefer: JoinConfig = JoinConfig(most=1_000)
@@ -125,6 +129,7 @@ class Config:
     best: KeepBestConfig = KeepBestConfig()
     talk: SideBySideConfig = SideBySideConfig()
     export: ExportConfig = ExportConfig(name="my-model", quantisations=("f32", "q8_0"))
+    compute: Compute = "auto"
     seed: int = 1
 
 
@@ -163,7 +168,7 @@ def recipe(store: Store, cfg: Config) -> None:
     # What the model says by itself, and what is said about the documents.
     spoken = store.run(
         rehearse_chats,
-        cfg.rehearsed_chats,
+        _rehearsal(cfg, cfg.rehearsed_chats_per_minute),
         label="rehearsed/chats",
         model=base,
         tokenizer=tokenizer,
@@ -171,7 +176,7 @@ def recipe(store: Store, cfg: Config) -> None:
     )
     written = store.run(
         rehearse_texts,
-        cfg.rehearsed_texts,
+        _rehearsal(cfg, cfg.rehearsed_texts_per_minute),
         label="rehearsed/texts",
         model=base,
         tokenizer=tokenizer,
@@ -194,7 +199,7 @@ def recipe(store: Store, cfg: Config) -> None:
 
     # How much can be learned in the time there is, and on what.
     mixture = store.run(adapt_mixture, cfg.mixing, label="mixture", shards=shards)
-    budget = replace(cfg.budget, minutes=cfg.minutes)
+    budget = replace(cfg.budget, minutes=cfg.minutes, compute=cfg.compute)
     sizing = store.run(
         size_adaptation, budget, label="sizing", model=base, mixture=mixture, shards=shards, chats=counted
     )
@@ -202,22 +207,23 @@ def recipe(store: Store, cfg: Config) -> None:
     # Training: documents, then conversations, then your preferences; decisions see the decision half alone.
     models, scores = {"0-original": base}, {}
     models["1-documents"] = store.run(
-        pretrain, replace(cfg.documents, seed=cfg.seed), label="documents/model",
+        pretrain, replace(cfg.documents, compute=cfg.compute, seed=cfg.seed), label="documents/model",
         shards=shards, tokenizer=tokenizer, mixture=mixture, init=base, sizing=sizing, watched=halves["decision"],
     )  # fmt: skip
     models["2-conversations"] = store.run(
-        sft, replace(cfg.tuning, seed=cfg.seed), label="conversations/model",
+        sft, replace(cfg.tuning, compute=cfg.compute, seed=cfg.seed), label="conversations/model",
         init=models["1-documents"], tokenizer=tokenizer, data=chats, sizing=sizing,
         watched=halves["decision"], watched_chats=watched,
     )  # fmt: skip
     preferred = store.run(own_preferences, folder, label="raw/preferences")
     models["3-preferences"] = store.run(
-        dpo, cfg.dpo, label="preferences/model",
+        dpo, replace(cfg.dpo, compute=cfg.compute), label="preferences/model",
         init=models["2-conversations"], tokenizer=tokenizer, pairs=preferred, sizing=sizing,
     )  # fmt: skip
+    evaluation = replace(cfg.evaluation, compute=cfg.compute)
     for name, model in models.items():
         scores[name] = store.run(
-            evaluate, cfg.evaluation, label=f"decision/{name}", model=model, tokenizer=tokenizer,
+            evaluate, evaluation, label=f"decision/{name}", model=model, tokenizer=tokenizer,
             texts=halves["decision"],
         )  # fmt: skip
     best = store.run(
@@ -228,7 +234,7 @@ def recipe(store: Store, cfg: Config) -> None:
     for when, model in (("before", base), ("after", best)):
         store.run(
             evaluate,
-            cfg.evaluation,
+            evaluation,
             label=f"{when}/scores",
             model=model,
             tokenizer=tokenizer,
@@ -239,22 +245,33 @@ def recipe(store: Store, cfg: Config) -> None:
                 load_benchmarks, benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items),
                 label=f"{when}/questions",
             )  # fmt: skip
-            asking = replace(cfg.evaluation, text_bytes_per_domain=0)
+            asking = replace(evaluation, text_bytes_per_domain=0)
             store.run(
                 evaluate, asking, label=f"{when}/benchmarks", model=model, tokenizer=tokenizer, texts=public
             )
     store.run(
-        side_by_side, cfg.talk, label="talk", before=base, after=best, tokenizer=tokenizer, data=watched
+        side_by_side,
+        replace(cfg.talk, compute=cfg.compute),
+        label="talk",
+        before=base,
+        after=best,
+        tokenizer=tokenizer,
+        data=watched,
     )
     store.run(export, cfg.export, label="export", model=best, tokenizer=tokenizer)
+
+
+def _rehearsal(cfg: Config, per_minute: float) -> RehearseConfig:
+    count = max(4, round(per_minute * min(cfg.minutes, MOST_REHEARSED_MINUTES)))
+    return RehearseConfig(count=count, compute=cfg.compute, seed=cfg.seed)
 
 
 SCALES = {
     "default": Config(),
     "tiny": Config(
         minutes=0.4,
-        rehearsed_chats=RehearseConfig(count=8),
-        rehearsed_texts=RehearseConfig(count=4),
+        rehearsed_chats_per_minute=20.0,
+        rehearsed_texts_per_minute=10.0,
         general=HoldOutConfig(items=4, skills=("knowledge", "rewriting"), max_texts=2),
         pages=PydocConfig(max_bytes=200_000, packages=()),
         items=DocumentItemsConfig(count=20),

@@ -39,13 +39,15 @@ class Task:
     rows       rows of a step, each of `length` positions
     enough     seconds of timed steps after which no more are needed, once `LEAST_TIMED` are done
     batch_tokens  timed: tokens of the batch to reckon with, where a step has fewer; 0: those of a step
-    precision  fp32 or bf16: the number type of the matrix products
+    precision  fp32 or bf16: the number type of the matrix products; pure: weights and optimiser are bf16 too
     optimizer  adamw or muon, where the contestant has both
-    folder     what to learn from: `tokens.npy`, `starts.npy`, `held_out.npz`
+    folder     what to learn from: `tokens.npy`, `starts.npy`, `held_out.npz`; timed steps without it read noise
     checkout   where the peer's own code lies, for one that is no package
     device     cpu or cuda; on cuda all products are bf16, and what can be compiled is
     micro_rows rows that go through the model at once; 0: all of them
     document   positions a document, for rows of several (ours alone); 0: a row is one
+    model      folder of a model to adapt; empty: a new one of `shape`
+    adapters   train adapters of rank 16 beside all products instead of all weights
     """
 
     shape: dict[str, Any]
@@ -63,6 +65,8 @@ class Task:
     device: str = "cpu"
     micro_rows: int = 0
     document: int = 0
+    model: str = ""
+    adapters: bool = False
     clock: str = "wall"
     lr: float = 0.001
     seed: int = 1
@@ -96,7 +100,7 @@ class Feed:
         self.moments: list[float] = []
         self.updates: list[float] = []
         self._clock = CLOCKS[task.clock]
-        self._rows = _documents(task) if task.seconds else _noise(task)
+        self._rows = _documents(task) if task.folder else _noise(task)
 
     def next(self, rows: int = 0) -> Tensor:
         """The next batch, or of it that many rows."""

@@ -31,6 +31,8 @@ SCRIPTS = {
     "nanochat": "nano.py",
     "litgpt": "lit.py",
     "peak": "peak.py",
+    "adapted": "adapted.py",
+    "peft": "tuned.py",
 }
 VARIANTS = {
     "smolforge-adamw": {"optimizer": "adamw"},
@@ -48,6 +50,13 @@ VARIANTS = {
         ("litgpt", "bf16"),
     )
 }
+ADAPTING = {
+    f"{kind}-{method}-{precision}": {"precision": precision, "adapters": method == "lora"}
+    for kind, precisions in (("adapted", ("auto",)), ("peft", ("fp32", "bf16", "pure")))
+    for method in ("full", "lora")
+    for precision in precisions
+}
+"""Who adapts a model that is there: smolforge, and transformers with peft."""
 SAID_CHARACTERS = 1500
 
 
@@ -110,14 +119,14 @@ class Contestants:
         """The answer of one contestant to a task (the fields of `contest.Task`)."""
         kind = name.partition("-")[0]
         python = self.litgpt_python if kind == "litgpt" else sys.executable
-        task = {"threads": self.threads, "clock": self.clock, **task, **VARIANTS.get(name, {})}
+        task = {"threads": self.threads, "clock": self.clock, **task, **(VARIANTS | ADAPTING).get(name, {})}
         if kind == "nanochat":
             task["checkout"] = str(self.nanochat)
         with tempfile.TemporaryDirectory() as folder:
             task_file, answer_file = Path(folder) / "task.json", Path(folder) / "answer.json"
             task_file.write_text(json.dumps(task), encoding="utf-8")
             # ours waits as the command lets it; the peers as they do by themselves
-            waiting = GENTLE if kind == "smolforge" else {}
+            waiting = GENTLE if kind in ("smolforge", "adapted") else {}
             said = self._in_process(
                 [str(python), str(HERE / SCRIPTS[kind]), str(task_file), str(answer_file)], waiting
             )

@@ -14,7 +14,7 @@ from typing import Any
 from smolforge.evals.task import LanguageModel, Sampling
 from smolforge.text.tokenizer import Tok
 
-AT_ONCE = 64
+AT_ONCE = 128
 MARK = "\ue000"
 """Stands for a user's words while it is found out where they begin: no template looks at it."""
 LEAST_WORDS, MOST_WORDS = 3, 150
@@ -30,9 +30,9 @@ class Rehearsal:
     temperature  of questions and texts; answers are said more soberly
     """
 
-    question_tokens: int = 80
-    answer_tokens: int = 224
-    text_tokens: int = 320
+    question_tokens: int = 128
+    answer_tokens: int = 320
+    text_tokens: int = 256
     temperature: float = 1.0
     answer_temperature: float = 0.7
     top_p: float = 0.95

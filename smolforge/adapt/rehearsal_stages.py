@@ -33,7 +33,7 @@ class RehearseConfig:
             raise ConfigError("`count` must be at least 1 and `temperature` above 0")
 
 
-@stage(makes=ChatData, version=1)
+@stage(makes=ChatData, version=2)
 def rehearse_chats(
     cfg: RehearseConfig,
     job: Job,
@@ -62,7 +62,7 @@ def rehearse_chats(
     return {**write_chats(job, rows, held_out), "asked": cfg.count if tok.can_chat else 0}
 
 
-@stage(makes=Corpus, version=1)
+@stage(makes=Corpus, version=2)
 def rehearse_texts(
     cfg: RehearseConfig,
     job: Job,

@@ -16,7 +16,7 @@ from typing import Any
 from smolforge.device.gguf_in import shape_of, tokenizer_of
 from smolforge.device.header import read_header
 from smolforge.errors import InputError, MissingExtra, StageError
-from smolforge.evals.task import Logprob, Sampling
+from smolforge.evals.task import Ended, Logprob, Sampling
 from smolforge.text.tokenizer import Tok
 
 FORCE = 1e4
@@ -85,9 +85,13 @@ class GgufModel:
             ) from None
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], how: Sampling, stop: Sequence[int] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        how: Sampling,
+        stop: Sequence[int] = (),
+        ended: Ended | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the token that stopped it."""
+        """One answer a prompt, without the token that stopped it; `ended` is not asked, so more may follow."""
         return [self.answer(prompt, how, stop).ids for prompt in prompts]
 
     def answer(

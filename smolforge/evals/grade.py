@@ -96,6 +96,11 @@ def cut_answer(item: Item, answer: str, form: Form) -> str:
     return answer.strip()
 
 
+def has_ended(item: Item, answer: str, form: Form) -> bool:
+    """Whether `cut_answer` would take nothing that may follow."""
+    return form == "text" and len(cut_answer(item, answer, form)) < len(answer.strip())
+
+
 # -- exact answers -------------------------------------------------------------------------------------
 
 

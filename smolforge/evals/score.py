@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from smolforge.evals import stats
-from smolforge.evals.grade import Form, Grade, cut_answer, grade_answers
+from smolforge.evals.grade import Form, Grade, cut_answer, grade_answers, has_ended
 from smolforge.evals.sandbox import Limits
 from smolforge.evals.task import Item, LanguageModel, Sampling, Score
 
@@ -97,8 +97,14 @@ def evaluate(
         part = chosen[start : start + BATCH_ITEMS]
         judged |= zip(part, judge_choices(model, tok, [items[i] for i in part], form), strict=True)
         _tell(watch, len(judged), len(items))
-    answers = dict(zip(written, write_answers(model, tok, [items[i] for i in written], form), strict=True))
-    _tell(watch, len(judged) + len(written) // 2, len(items))
+    asked = [items[i] for i in written]
+    answers = dict(
+        zip(
+            written,
+            write_answers(model, tok, asked, form, lambda done: _tell(watch, len(judged) + done, len(items))),
+            strict=True,
+        )
+    )
     grades = grade_answers([items[i] for i in written], [answers[i] for i in written], form, limits, workers)
     for i, grade in zip(written, grades, strict=True):
         judged[i] = Judged(items[i], cut_answer(items[i], answers[i], form), grade)
@@ -178,18 +184,30 @@ def prompt_ids(tok: TokenCoder, item: Item, form: Form) -> tuple[list[int], bool
 # -- written answers -----------------------------------------------------------------------------------
 
 
-def write_answers(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form) -> list[str]:
-    """The model's greedy answer to each item."""
+def write_answers(
+    model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form, watch: Any = None
+) -> list[str]:
+    """The model's greedy answer to each item; `watch` is called with the number of those that are done."""
     groups: dict[int, list[int]] = {}
-    for i, item in enumerate(items):
-        groups.setdefault(-(-item.max_new_tokens // ANSWER_ROUND_TOKENS) * ANSWER_ROUND_TOKENS, []).append(i)
-    answers = [""] * len(items)
+    prompts = [prompt_ids(tok, item, form)[0] for item in items]
+    for i in sorted(range(len(items)), key=lambda i: len(prompts[i])):
+        rounded = -(-items[i].max_new_tokens // ANSWER_ROUND_TOKENS) * ANSWER_ROUND_TOKENS
+        groups.setdefault(rounded, []).append(i)
+    answers, done = [""] * len(items), 0
     for length_tokens in sorted(groups):
-        rows = groups[length_tokens]
-        prompts = [prompt_ids(tok, items[i], form)[0] for i in rows]
-        written = model.generate(prompts, Sampling(max_new_tokens=length_tokens), tok.end_ids)
-        for i, ids in zip(rows, written, strict=True):
-            answers[i] = tok.decode(ids[: items[i].max_new_tokens])
+        for start in range(0, len(groups[length_tokens]), BATCH_ITEMS):
+            rows = groups[length_tokens][start : start + BATCH_ITEMS]
+
+            def ended(place: int, ids: Sequence[int], rows: list[int] = rows) -> bool:
+                return has_ended(items[rows[place]], tok.decode(list(ids)), form)
+
+            how = Sampling(max_new_tokens=length_tokens)
+            written = model.generate([prompts[i] for i in rows], how, tok.end_ids, ended)
+            for i, ids in zip(rows, written, strict=True):
+                answers[i] = tok.decode(ids[: items[i].max_new_tokens])
+            done += len(rows)
+            if watch is not None:
+                watch(done)
     return answers
 
 

@@ -6,7 +6,7 @@ base model to continue, and `messages`, a conversation for a tuned model to answ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, Protocol, get_args
 
@@ -135,6 +135,10 @@ class Sampling:
     seed: int = 0
 
 
+Ended = Callable[[int, Sequence[int]], bool]
+"""(place of the prompt, its answer so far) → whether nothing that follows is wanted."""
+
+
 class LanguageModel(Protocol):
     """What evaluation, chat and the server need of a model; prompts and answers are token ids."""
 
@@ -145,7 +149,11 @@ class LanguageModel(Protocol):
         ...
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], how: Sampling, stop: Sequence[int] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        how: Sampling,
+        stop: Sequence[int] = (),
+        ended: Ended | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the stop token."""
+        """One answer a prompt, without the stop token; `ended` is asked now and then, so some tokens may follow."""
         ...

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smolforge import kernels
-from smolforge.evals.task import Logprob, Sampling
+from smolforge.evals.task import Ended, Logprob, Sampling
 from smolforge.kernels import Packed
 from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
@@ -28,9 +28,11 @@ from smolforge.model.transformer import Llama, whole_weight
 
 MOST_ROWS = 128
 BATCH_TOKENS = 16_384
-CACHE_BYTES = 512 << 20
+CACHE_BYTES = 1 << 30
 LOGIT_NUMBERS = 8 << 20
 COMPACT_BELOW = 0.6
+ENDED_STEPS = 8
+"""Steps between two looks at whether answers have ended by what they say."""
 START_TOKEN = 0
 
 T = TypeVar("T")
@@ -215,9 +217,13 @@ class TorchLanguageModel:
 
     @torch.inference_mode()
     def generate(
-        self, prompts: Sequence[Sequence[int]], how: Sampling, stop: Sequence[int] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        how: Sampling,
+        stop: Sequence[int] = (),
+        ended: Ended | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the stop token.
+        """One answer a prompt, without the stop token; `ended` is asked every few steps.
 
         A prompt too long for the model's positions loses its beginning; an answer ends where they end.
         """
@@ -230,7 +236,7 @@ class TorchLanguageModel:
         for a, b in _batches(lengths, CACHE_BYTES // self._token_bytes, MOST_ROWS):
             rows = order[a:b]
             for row, answer in zip(
-                rows, self._answer_batch([ready[i] for i in rows], rows, how, stop), strict=True
+                rows, self._answer_batch([ready[i] for i in rows], rows, how, stop, ended), strict=True
             ):
                 answers[row] = answer
         return answers
@@ -256,7 +262,12 @@ class TorchLanguageModel:
                     logits_RV = self._step(token_R, torch.tensor([len(ready) + step]), cache)
 
     def _answer_batch(
-        self, prompts: list[list[int]], places: Sequence[int], how: Sampling, stop: Sequence[int]
+        self,
+        prompts: list[list[int]],
+        places: Sequence[int],
+        how: Sampling,
+        stop: Sequence[int],
+        ended: Ended | None,
     ) -> list[list[int]]:
         lengths = torch.tensor([len(p) for p in prompts])
         capacity = max(self._capacity(len(p), how) for p in prompts)
@@ -275,6 +286,10 @@ class TorchLanguageModel:
                 open_R &= ~torch.isin(token_R, stops)
             chosen_RN[rows, step] = token_R
             counts_R[rows] += open_R
+            if ended is not None and step % ENDED_STEPS == ENDED_STEPS - 1:
+                for row in rows[open_R].tolist():
+                    if ended(places[row], chosen_RN[row, : step + 1].tolist()):
+                        limits[row] = step + 1
             open_R &= limits[rows] > step + 1
             alive = int(open_R.sum())
             if not alive:

@@ -159,7 +159,7 @@ class Bigram:
             found.append(Logprob(total, len(continuation), False))
         return found
 
-    def generate(self, prompts, how, stop=()):
+    def generate(self, prompts, how, stop=(), ended=None):
         return [self.encode("4, of course\n\nUser: 5")[: how.max_new_tokens] for _ in prompts]
 
 
