@@ -26,13 +26,14 @@ from smolforge.artifacts import Artifact
 from smolforge.evals.stages import EvaluateConfig, evaluate
 from smolforge.model.config import LoraConfig
 from smolforge.store import Store
+from smolforge.threads import wait_gently
 from smolforge.train.config import OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
-FULL_RATES = (1e-5, 3e-5, 1e-4, 3e-4)
-LORA_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
-REPLAYS = {"none": (), "texts": (REPLAYED_TEXT,), "chats": (REPLAYED_CHAT,)}
-REPLAY_RATES = {"full": 1e-4, "lora": 1e-3}
+FULL_RATES = (3e-5, 1e-4, 3e-4)
+LORA_RATES = (3e-4, 1e-3)
+REPLAYS = {"none": ()}
+REPLAY_RATES = {"full": 1e-4}
 ASKED = EvaluateConfig(form="native", items_per_skill=0, text_bytes_per_domain=60_000)
 
 
@@ -112,6 +113,7 @@ def main() -> None:
     parse.add_argument("--quick", action="store_true")
     parse.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     given = parse.parse_args()
+    wait_gently()
     sweep = Sweep(given.lab, given.tokens, given.batch_tokens)
     both = sweep.weights
     wanted = [("full", rate, "both", both) for rate in FULL_RATES] + [

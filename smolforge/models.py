@@ -59,7 +59,11 @@ def find_model(name: str, lab: Path) -> Artifact | Outside:
     pulled = _released(name)
     if pulled is not None:
         return Outside(pulled.path, pulled.name, pulled.licence, pulled.revision)
-    return _artifact(name, store)  # a key, or the error that lists what is known
+    try:
+        return _artifact(name, store)  # a key, or the error that lists what is known
+    except StoreError as problem:
+        listed = f"{problem.fix}; `smol pull` lists released models"
+        raise StoreError(f"{problem.what}", where=problem.where, fix=listed) from None
 
 
 def open_talker(name: str, lab: Path) -> Talker:

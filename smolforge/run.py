@@ -19,6 +19,7 @@ from smolforge.models import talking_label
 from smolforge.recipe import load_recipe
 from smolforge.stage import Launcher, Machine
 from smolforge.store import Store, disk_errors, write_json
+from smolforge.tries import questions_answered
 from smolforge.units import format_seconds
 
 
@@ -95,6 +96,18 @@ def _conclude(store: Store, run_folder: Path) -> None:
         store.log.say(
             f"  talk    smol chat {run_folder.name}{option}     or  smol serve {run_folder.name}{option}"
         )
+        _say_what_to_try(store, run_folder.name)
+
+
+def _say_what_to_try(store: Store, run: str) -> None:
+    """Questions this model can answer; and the way to a model that can answer more, where this one was made here."""
+    if questions := questions_answered(store, run):
+        store.log.say("  try     these, which it was seen to answer:")
+        for question in questions:
+            store.log.say(f"            {question}")
+    if not any(label["stage"] == "take_in_model" for label in store.labels.values()):
+        store.log.say("  next    smol chat smollm2-135m-instruct       a real SmolLM2, and")
+        store.log.say("          smol run adapt --set data=FOLDER      makes it yours with your documents")
 
 
 def _refresh(run_folder: Path, made: Artifact) -> None:
