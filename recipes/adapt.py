@@ -17,6 +17,7 @@ from dataclasses import replace
 from smolforge.adapt.stages import (
     REPLAYED_CHAT,
     REPLAYED_TEXT,
+    STATEMENTS,
     AdaptBudgetConfig,
     AdaptMixtureConfig,
     DocumentChatsConfig,
@@ -27,10 +28,12 @@ from smolforge.adapt.stages import (
     KeepBestConfig,
     RehearseConfig,
     SideBySideConfig,
+    StatementsConfig,
     TokenizeChatsConfig,
     adapt_mixture,
     document_chats,
     document_items,
+    document_statements,
     find_document_facts,
     half_of,
     hold_out_documents,
@@ -100,10 +103,10 @@ class Config:
     )
     pages: PydocConfig = PydocConfig(max_bytes=1_500_000, packages=())
     asking: DocumentFactsConfig = DocumentFactsConfig()
-    items: DocumentItemsConfig = DocumentItemsConfig(count=350)
+    items: DocumentItemsConfig = DocumentItemsConfig(count=600)
     document_chats: DocumentChatsConfig = DocumentChatsConfig()
     watched_chats: DocumentChatsConfig = DocumentChatsConfig(side="held-out", count=60)
-    rehearsed_chats_per_minute: float = 8.0
+    rehearsed_chats_per_minute: float = 5.0
     rehearsed_texts_per_minute: float = 4.0
     mixing: AdaptMixtureConfig = AdaptMixtureConfig()
     chats: JoinConfig = JoinConfig(most=4_000)
@@ -137,8 +140,8 @@ def recipe(store: Store, cfg: Config) -> None:
     """Adapt a released model to a folder of your own, and show before and after what it knows and what it forgot."""
     if not cfg.data:
         raise ConfigError("`data` is not set", fix="name your folder: --set data=FOLDER")
+    folder = watched_folder(cfg.data)  # first: a mistyped folder is found before a model is fetched
     base, tokenizer = model_and_tokenizer(store, cfg.model, "model")
-    folder = watched_folder(cfg.data)
     raw = store.run(own_folder, folder, label="raw/folder")
 
     # Held out: some of your documents, and general questions and texts.
@@ -156,6 +159,10 @@ def recipe(store: Store, cfg: Config) -> None:
             tokenize, TokenizeConfig(), label=f"shards/{domain}", corpus=corpora[domain], tokenizer=tokenizer
         )
     facts = store.run(find_document_facts, cfg.asking, label="facts", corpora=corpora)
+    stated = store.run(document_statements, StatementsConfig(), label="corpus/statements", facts=facts)
+    shards[STATEMENTS] = store.run(
+        tokenize, TokenizeConfig(), label="shards/statements", corpus=stated, tokenizer=tokenizer
+    )
     items = store.run(document_items, cfg.items, label="held-out/questions", facts=facts)
     halves = {
         half: store.run(

@@ -12,8 +12,10 @@ from smolforge.adapt.question_stages import (
     DocumentItemsConfig,
     HalfConfig,
     HoldOutDocumentsConfig,
+    StatementsConfig,
     document_chats,
     document_items,
+    document_statements,
     find_document_facts,
     half_of,
     hold_out_documents,
@@ -45,12 +47,16 @@ from smolforge.train.config import Compute, OptimConfig
 
 __all__ = [
     "AdaptBudgetConfig", "AdaptMixtureConfig", "DocumentChatsConfig", "DocumentFactsConfig", "DocumentItemsConfig",
-    "HalfConfig", "HoldOutDocumentsConfig", "KeepBestConfig", "RehearseConfig", "SideBySideConfig", "TokenizeChatsConfig",
-    "adapt_mixture", "document_chats", "document_items", "find_document_facts", "half_of", "hold_out_documents",
+    "HalfConfig", "HoldOutDocumentsConfig", "KeepBestConfig", "RehearseConfig", "SideBySideConfig",
+    "StatementsConfig", "TokenizeChatsConfig",
+    "adapt_mixture", "document_chats", "document_items", "document_statements", "find_document_facts", "half_of", "hold_out_documents",
     "keep_best", "rehearse_chats", "rehearse_texts", "side_by_side", "size_adaptation", "tokenize_chats",
 ]  # fmt: skip
 
 REPLAYED_TEXT, REPLAYED_CHAT = "replayed_text", "replayed_chat"
+STATEMENTS = "statements"
+MOST_OFTEN = 4
+"""Statements are met at most so many times as often as the documents they stand in. Chosen."""
 
 
 # -- mixture and budget ---------------------------------------------------------------------------------
@@ -58,45 +64,59 @@ REPLAYED_TEXT, REPLAYED_CHAT = "replayed_text", "replayed_chat"
 
 @config
 class AdaptMixtureConfig:
-    """What is trained on beside the documents, against forgetting.
+    """What is trained on beside the documents as they are.
 
-    text_share, chat_share  shares of replayed text and of replayed conversations
+    text_share, chat_share  shares of replayed text and of replayed conversations, against forgetting
+    statement_share         share of what the documents state, told without the rest
     """
 
     text_share: float = 0.15
     chat_share: float = 0.15
+    statement_share: float = 0.3
 
     def __post_init__(self) -> None:
-        if min(self.text_share, self.chat_share) < 0 or self.text_share + self.chat_share >= 1:
-            raise ConfigError("`text_share` and `chat_share` must not be negative and together stay below 1")
+        shares = (self.text_share, self.chat_share, self.statement_share)
+        if min(shares) < 0 or sum(shares) >= 1:
+            raise ConfigError(
+                "`text_share`, `chat_share` and `statement_share` must not be negative and together stay below 1"
+            )
 
 
-@stage(makes=ChosenMixture, version=1)
+@stage(makes=ChosenMixture, version=2)
 def adapt_mixture(cfg: AdaptMixtureConfig, job: Job, *, shards: Mapping[str, TokenShards]) -> Facts:
-    """The documents by their size, and the replay's shares; what is empty gets none.
+    """The documents by their size, beside their statements and what is replayed; what is empty gets none.
 
     Writes  mixture.json {"weights", "reasons"}
     Facts   share_<domain>, replay_share
     Raises  InputError when no document is left
     """
     tokens = {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
-    wanted = {REPLAYED_TEXT: cfg.text_share, REPLAYED_CHAT: cfg.chat_share}
-    replay = {name: share for name, share in wanted.items() if share and tokens.get(name)}
+    wanted = {
+        REPLAYED_TEXT: (cfg.text_share, "against forgetting"),
+        REPLAYED_CHAT: (cfg.chat_share, "against forgetting"),
+        STATEMENTS: (cfg.statement_share, "for what is stated to be met more often"),
+    }
+    beside = {name: share for name, (share, _) in wanted.items() if share and tokens.get(name)}
     own = {name: count for name, count in tokens.items() if name not in wanted and count}
+    if own and STATEMENTS in beside:
+        often = MOST_OFTEN * tokens[STATEMENTS] / sum(own.values())
+        replayed = sum(share for name, share in beside.items() if name != STATEMENTS)
+        beside[STATEMENTS] = min(beside[STATEMENTS], (1 - replayed) * often / (1 + often))
     if not own:
         raise InputError(
             "there is no document to learn from", fix="look at what curation dropped in the report"
         )
-    left = 1 - sum(replay.values())
-    weights = {**{name: left * count / sum(own.values()) for name, count in own.items()}, **replay}
+    left = 1 - sum(beside.values())
+    weights = {**{name: left * count / sum(own.values()) for name, count in own.items()}, **beside}
     reasons = [f"{name} has {count:,} tokens: {weights[name]:.1%}" for name, count in own.items()]
-    for name, share in wanted.items():
-        given = f"{share:.0%} against forgetting" if name in replay else "none: nothing is there to replay"
+    for name, (share, why) in wanted.items():
+        given = f"{beside[name]:.0%} {why}" if name in beside else "none: there is nothing"
         reasons.append(f"{name.replace('_', ' ')}: {given if share else 'none, as the recipe says'}")
+    replay = sum(share for name, share in beside.items() if name != STATEMENTS)
     plain = {"weights": weights, "reasons": reasons}
     (job.out / "mixture.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     shares = {f"share_{name}": round(weight, 6) for name, weight in weights.items()}
-    return {**shares, "replay_share": round(sum(replay.values()), 6)}
+    return {**shares, "replay_share": round(replay, 6)}
 
 
 @config
@@ -113,7 +133,7 @@ class AdaptBudgetConfig:
     """
 
     minutes: float
-    train_share: float = 0.5
+    train_share: float = 0.45
     tune_share: float = 0.25
     method: Literal["auto", "full", "lora"] = "auto"
     memory_gib: float = 0.0

@@ -18,6 +18,7 @@ Everything depends on the documents and the seed alone, not on the order of docu
 """
 
 from smolforge.data.questions.chats import answer_chats
+from smolforge.data.questions.condensing import condensed
 from smolforge.data.questions.fact import KINDS, Fact, Tally, describe
 from smolforge.data.questions.finding import find_facts
 from smolforge.data.questions.items import SKILL, choice_items, exact_items
@@ -31,6 +32,7 @@ __all__ = [
     "Tally",
     "answer_chats",
     "choice_items",
+    "condensed",
     "describe",
     "exact_items",
     "find_facts",
