@@ -67,22 +67,21 @@ class AdaptMixtureConfig:
     """What is trained on beside the documents as they are.
 
     text_share, chat_share  shares of replayed text and of replayed conversations, against forgetting
-    statement_share         share of what the documents state, told without the rest
+    statement_share         share, of what is not replayed, of what the documents state, told without the rest
     """
 
     text_share: float = 0.15
     chat_share: float = 0.15
-    statement_share: float = 0.3
+    statement_share: float = 0.4
 
     def __post_init__(self) -> None:
-        shares = (self.text_share, self.chat_share, self.statement_share)
-        if min(shares) < 0 or sum(shares) >= 1:
-            raise ConfigError(
-                "`text_share`, `chat_share` and `statement_share` must not be negative and together stay below 1"
-            )
+        if min(self.text_share, self.chat_share) < 0 or self.text_share + self.chat_share >= 1:
+            raise ConfigError("`text_share` and `chat_share` must not be negative and together stay below 1")
+        if not 0 <= self.statement_share < 1:
+            raise ConfigError("`statement_share` must be a share below 1")
 
 
-@stage(makes=ChosenMixture, version=2)
+@stage(makes=ChosenMixture, version=3)
 def adapt_mixture(cfg: AdaptMixtureConfig, job: Job, *, shards: Mapping[str, TokenShards]) -> Facts:
     """The documents by their size, beside their statements and what is replayed; what is empty gets none.
 
@@ -91,32 +90,31 @@ def adapt_mixture(cfg: AdaptMixtureConfig, job: Job, *, shards: Mapping[str, Tok
     Raises  InputError when no document is left
     """
     tokens = {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
-    wanted = {
-        REPLAYED_TEXT: (cfg.text_share, "against forgetting"),
-        REPLAYED_CHAT: (cfg.chat_share, "against forgetting"),
-        STATEMENTS: (cfg.statement_share, "for what is stated to be met more often"),
-    }
-    beside = {name: share for name, (share, _) in wanted.items() if share and tokens.get(name)}
-    own = {name: count for name, count in tokens.items() if name not in wanted and count}
-    if own and STATEMENTS in beside:
-        often = MOST_OFTEN * tokens[STATEMENTS] / sum(own.values())
-        replayed = sum(share for name, share in beside.items() if name != STATEMENTS)
-        beside[STATEMENTS] = min(beside[STATEMENTS], (1 - replayed) * often / (1 + often))
+    wanted = {REPLAYED_TEXT: cfg.text_share, REPLAYED_CHAT: cfg.chat_share}
+    replay = {name: share for name, share in wanted.items() if share and tokens.get(name)}
+    own = {name: n for name, n in tokens.items() if name not in (*wanted, STATEMENTS) and n}
     if not own:
         raise InputError(
             "there is no document to learn from", fix="look at what curation dropped in the report"
         )
-    left = 1 - sum(beside.values())
-    weights = {**{name: left * count / sum(own.values()) for name, count in own.items()}, **beside}
+    left = 1 - sum(replay.values())
+    often = MOST_OFTEN * tokens.get(STATEMENTS, 0) / sum(own.values())
+    stated = left * min(cfg.statement_share, often / (1 + often))
+    weights = {name: (left - stated) * count / sum(own.values()) for name, count in own.items()}
+    weights |= replay | ({STATEMENTS: stated} if stated else {})
     reasons = [f"{name} has {count:,} tokens: {weights[name]:.1%}" for name, count in own.items()]
-    for name, (share, why) in wanted.items():
-        given = f"{beside[name]:.0%} {why}" if name in beside else "none: there is nothing"
+    if stated:
+        reasons.append(
+            f"statements: {stated:.0%}, to be met {stated * sum(own.values()) / (left - stated) / tokens[STATEMENTS]:.1f} "
+            "times as often as the documents they stand in"
+        )
+    for name, share in wanted.items():
+        given = f"{share:.0%} against forgetting" if name in replay else "none: nothing is there to replay"
         reasons.append(f"{name.replace('_', ' ')}: {given if share else 'none, as the recipe says'}")
-    replay = sum(share for name, share in beside.items() if name != STATEMENTS)
     plain = {"weights": weights, "reasons": reasons}
     (job.out / "mixture.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     shares = {f"share_{name}": round(weight, 6) for name, weight in weights.items()}
-    return {**shares, "replay_share": round(replay, 6)}
+    return {**shares, "replay_share": round(sum(replay.values()), 6)}
 
 
 @config
