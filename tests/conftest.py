@@ -29,6 +29,17 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def real_model() -> Path:
+    """The real SmolLM2-135M-Instruct, a .gguf file or a folder; tests that need it are skipped where it is missing."""
+    from real_model import NAME, VARIABLE, find_real_model
+
+    found = find_real_model()
+    if found is None:
+        pytest.skip(f"no real model (`smol pull {NAME}`, or set {VARIABLE})")
+    return found
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     """An empty lab folder."""
