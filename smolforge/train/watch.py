@@ -99,8 +99,10 @@ class Watch:
         if done % self._every and done != self._steps:
             return False
         self._look(model, step)
+        if done == self._steps:
+            return False  # at its end a training is not stopped, and a resume from there takes no look
         self.stopped = self._reason_to_stop()
-        return bool(self.stopped) and done != self._steps
+        return bool(self.stopped)
 
     @property
     def best(self) -> Look:
