@@ -133,15 +133,20 @@ def make_budget(
     batch = _batch_tokens(seconds / rate.token_seconds, length)
     most = round(document_tokens * MOST_PASSES / max(1e-9, 1 - replay_share))
     documents = min(rate.tokens_in(seconds * (1 - tune_share), batch), _whole(most, batch))
-    tune = min(rate.tokens_in(seconds * tune_share, batch), _whole(2 * chat_tokens, batch))
+    tune = 0
+    if chat_tokens:
+        tune = min(rate.tokens_in(seconds * tune_share, batch), _whole(2 * chat_tokens, batch))
     took = (documents + tune) * (rate.token_seconds + rate.step_seconds / batch)
     passes = documents * (1 - replay_share) / max(1, document_tokens)
+    tuned = (
+        f"{format_count(tune)} tokens for conversations" if tune else "none for conversations: there are none"
+    )
     told = [
         *reasons,
         f"this machine trains it at {format_count(1 / rate.token_seconds)} tokens a second, and takes "
         f"{rate.step_seconds:.2f}s for each step of {format_count(batch)} tokens (measured)",
         f"{format_count(documents)} tokens for the documents and what is replayed beside them: {passes:.1f} passes",
-        f"{format_count(tune)} tokens for conversations; about {format_seconds(took)} in all",
+        f"{tuned}; about {format_seconds(took)} in all",
     ]
     if documents == _whole(most, batch):
         told.append(f"more than {MOST_PASSES:g} passes over the documents teach little, so time is left over")

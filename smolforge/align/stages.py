@@ -178,8 +178,9 @@ def sft(
 ) -> Facts:
     """Tune a model on conversations; the loss counts the assistant's words only.
 
-    A sizing's `tune` (tokens, rows, rates, adapters) takes the place of the config's. With `watched` texts and
-    `watched_chats`, what the assistant says in those is what the tuning is for, and the best state by it comes out.
+    A sizing's `tune` (tokens, rows, rates, adapters) takes the place of the config's; where it has no tokens, for there
+    are no conversations, the result is `init`, byte for byte. With `watched` texts and `watched_chats`, what the
+    assistant says in those is what the tuning is for, and the best state by it comes out.
 
     Writes  config.json, model.safetensors, losses.jsonl; adapter/ with adapters; watch.json with watched texts
     Facts   parameters, tokens, loss, flops; conversations used and left out; as `pretrain` for adapters and watched texts
@@ -193,6 +194,8 @@ def sft(
     from smolforge.train.team import joined
 
     cfg, most_steps = _sized(cfg, sizing)
+    if most_steps == 0:
+        return {**_as_it_was(job, init), "conversations": 0, "left_out": 0}
     one_process(job, lora=cfg.lora, watched=watched)
     tok, model = _load(cfg.compute, job, init, tokenizer)
     if cfg.lora is not None:
@@ -229,7 +232,14 @@ def _sized(cfg: SftConfig, sizing: Sizing | None) -> tuple[SftConfig, int | None
         optim=from_plain(OptimConfig, chosen["optim"], "sizing.tune.optim"),
         lora=from_plain(LoraConfig, lora, "sizing.tune.lora") if (lora := chosen.get("lora")) else None,
     )
-    return sized, max(1, int(chosen["tokens"]) // int(chosen["batch_tokens"]))
+    tokens = int(chosen["tokens"])
+    return sized, max(1, tokens // int(chosen["batch_tokens"])) if tokens else 0
+
+
+def _as_it_was(job: Job, init: Checkpoint) -> Facts:
+    """The result of a tuning that has nothing to learn from."""
+    shutil.copytree(init.path, job.out, ignore=shutil.ignore_patterns("record.json"), dirs_exist_ok=True)
+    return init.facts
 
 
 def _watch(
@@ -251,6 +261,8 @@ def _watch(
         "documents" if name == OWN else name: one for name, one in texts_in(watched.path, tok, length).items()
     }
     conversations = read_conversations(chats.path)
+    if not conversations:
+        return None
     said = sum(
         len(str(m.get("content") or "").encode())
         for c in conversations
@@ -335,8 +347,7 @@ def dpo(
 
     given = conversations.read_pairs(pairs.path)
     if not given and cfg.may_be_empty:
-        shutil.copytree(init.path, job.out, ignore=shutil.ignore_patterns("record.json"), dirs_exist_ok=True)
-        return {**init.facts, "pairs": 0, "left_out": 0}
+        return {**_as_it_was(job, init), "pairs": 0, "left_out": 0}
     tok, model = _load(cfg.compute, job, init, tokenizer)
     lora = _sized(SftConfig(), sizing)[0].lora
     one_process(job, lora=lora, watched=None)
