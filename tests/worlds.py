@@ -4,11 +4,13 @@ write_domain(folder, step)   token shards of documents that count upwards by `st
 packed_rows(draw, …)         where packed documents begin, and the weights of their positions, at random
 can_train_in(compute)        whether this machine has a number type of training
 saying(folder)               an untrained model, a tokenizer, conversations and pairs: "Say cat" → "cat"
+write_pages(folder)          pages of prose about towns that do not exist, each with much that can be asked
 """
 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,63 @@ def saying(root: Path) -> Mapping[str, Artifact]:
         "data": ChatData(root / "data", "k", "d"),
         "pairs": PreferenceData(root / "pairs", "k", "d"),
     }
+
+
+TOWNS = (
+    "Wolfburg",
+    "Steinheim",
+    "Oberau",
+    "Lindenau",
+    "Silberheim",
+    "Falkenau",
+    "Hirschburg",
+    "Kirchheim",
+    "Tannenau",
+)
+PEOPLE = (
+    "Anna Weller",
+    "Peter Amsel",
+    "Maria Lindner",
+    "Thomas Krug",
+    "Emma Sandow",
+    "David Hollin",
+    "Ruth Ofner",
+)
+TOLD = (
+    "The stone bridge below the market of {town} was finished by the guild of masons in {year}.",
+    "A fire in the lower town of {town} destroyed the corn hall and the old school in {year}.",
+    "The altar of the upper church of {town} was carved by {person} before the long war began.",
+    "The salt works of {town} employ {number} people and send their goods down the river.",
+    "The yearly fair of {town} lasts for {few} days, and the farmers of the whole valley come to it.",
+    "The mill on the stream grinds {number} tons of grain a year for the bakers of {town}.",
+    "The council ordered the first map of the valley around {town} from the surveyor {person}.",
+    "The long drought that emptied every well of {town} ended in {year} with a week of rain.",
+    "The largest shop in {town} was opened by {person} after the railway came to the town.",
+    "The tower above the gate of {town} has a height of {number} metres and can be seen from the hills.",
+    "The library of {town} holds {number} books, most of which were a gift of the monastery.",
+    "The school for weavers in {town} was founded by {person} and closed again in {year}.",
+    "The choir of {town} sings on {few} evenings in December, when the snow lies on the roofs.",
+    "The old harbour of {town} was filled with earth in {year}, and a park was made of it.",
+    "The park of {town} has {number} oaks, the oldest of which was planted by {person}.",
+    "The newspaper of {town} was printed for the first time in {year} in a cellar by the river.",
+)
+
+
+def write_pages(folder: Path, count: int) -> None:
+    """`page-00.md` and so on, nine sentences each."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        draw = random.Random(f"page/{number}")
+        town = draw.choice(TOWNS)
+        lines = [
+            line.format(
+                town=town,
+                person=draw.choice(PEOPLE),
+                year=draw.randrange(1500, 1950),
+                number=draw.randrange(110, 990),
+                few=draw.randrange(11, 29),
+            )
+            for line in draw.sample(TOLD, 9)
+        ]
+        text = f"# {town}, part {number}\n\n{' '.join(lines[:5])}\n\n{' '.join(lines[5:])}\n"
+        (folder / f"page-{number:02}.md").write_text(text, encoding="utf-8")
