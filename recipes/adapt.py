@@ -99,7 +99,8 @@ class Config:
     general: HoldOutConfig = HoldOutConfig(
         items=30,
         skills=("knowledge", "mathematics", "code", "instructions", "rewriting", "summarising"),
-        max_texts=12,
+        share=0.49,  # none of these pages is trained on
+        max_texts=16,
     )
     pages: PydocConfig = PydocConfig(max_bytes=1_500_000, packages=())
     asking: DocumentFactsConfig = DocumentFactsConfig()
@@ -279,7 +280,7 @@ SCALES = {
         minutes=0.4,
         rehearsed_chats_per_minute=20.0,
         rehearsed_texts_per_minute=10.0,
-        general=HoldOutConfig(items=4, skills=("knowledge", "rewriting"), max_texts=2),
+        general=HoldOutConfig(items=4, skills=("knowledge", "rewriting"), share=0.49, max_texts=2),
         pages=PydocConfig(max_bytes=200_000, packages=()),
         items=DocumentItemsConfig(count=20),
         watched_chats=DocumentChatsConfig(side="held-out", count=8),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import platform
 import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,18 @@ def provenance_of(job: Job) -> dict[str, Any]:
         "deterministic": job.deterministic,
         "peak_memory_bytes": _peak_memory_bytes(),
     }
+
+
+def give_memory_back() -> None:
+    """Return to the system what the stages before have freed.
+
+    The C library keeps freed blocks of up to 32 MiB for later; after a generation these are gigabytes, in
+    pieces that the next stage's larger blocks do not fit into.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def reset_peak_memory() -> None:

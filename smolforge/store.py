@@ -29,7 +29,7 @@ from smolforge.artifacts import Artifact, Facts
 from smolforge.config import to_plain
 from smolforge.errors import StageError, StoreError
 from smolforge.log import Log
-from smolforge.provenance import provenance_of, reset_peak_memory
+from smolforge.provenance import give_memory_back, provenance_of, reset_peak_memory
 from smolforge.stage import Input, Job, Launcher, Machine, Stage, input_digests, stage_key
 from smolforge.units import format_bytes, format_count, format_seconds
 
@@ -144,6 +144,7 @@ class Store:
         """The stage's facts and its provenance: made in this process, or where the launcher says."""
         if self.launcher and stage.spreads:
             return self.launcher.run(stage, cfg, job, inputs)
+        give_memory_back()
         reset_peak_memory()
         facts = stage(cfg, job, **inputs)
         return facts, provenance_of(job)

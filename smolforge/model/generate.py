@@ -83,8 +83,9 @@ class _Cache:
     def take(self, rows: Tensor) -> None:
         """Keep (or repeat) these rows."""
         rows = rows.to(self.keys[0].device)
-        self.keys = [k.index_select(0, rows) for k in self.keys]
-        self.values = [v.index_select(0, rows) for v in self.values]
+        for tensors in (self.keys, self.values):
+            for layer, tensor in enumerate(tensors):  # one after the other: never all of them twice
+                tensors[layer] = tensor.index_select(0, rows)
 
 
 class TorchLanguageModel:
