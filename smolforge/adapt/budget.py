@@ -130,8 +130,9 @@ def make_budget(
     length: int,
 ) -> Budget:
     """Tokens for both steps. `document_tokens` and `chat_tokens`: how many there are; `seconds`: for both together."""
-    batch = _batch_tokens(seconds / rate.token_seconds, length)
+    tune_share = tune_share if chat_tokens else 0.0
     most = round(document_tokens * MOST_PASSES / max(1e-9, 1 - replay_share))
+    batch = _batch_tokens(min(seconds / rate.token_seconds, most + 2 * chat_tokens), length)
     documents = min(rate.tokens_in(seconds * (1 - tune_share), batch), _whole(most, batch))
     tune = 0
     if chat_tokens:

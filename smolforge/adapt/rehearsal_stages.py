@@ -123,9 +123,9 @@ class TokenizeChatsConfig:
     most_tokens: int = 2_048
 
 
-@stage(makes=TokenShards, version=1)
+@stage(makes=TokenShards, version=2)
 def tokenize_chats(cfg: TokenizeChatsConfig, job: Job, *, data: ChatData, tokenizer: Tokenizer) -> Facts:
-    """Conversations as documents of token ids, for replay beside texts.
+    """Conversations as documents of token ids, for replay beside texts; none for a model without a chat template.
 
     Writes  tokens-*.bin, index.npz
     Facts   tokens, documents, bytes, too_long
@@ -138,6 +138,9 @@ def tokenize_chats(cfg: TokenizeChatsConfig, job: Job, *, data: ChatData, tokeni
 
     def documents() -> Any:
         nonlocal too_long
+        if not tok.can_chat:
+            job.log.say("  this model has no chat template, so it is not tuned on conversations")
+            return
         for conversation in read_conversations(data.path) if data.facts.get("conversations", 1) else ():
             ids, _ = tok.encode_chat(conversation.messages, list(conversation.tools) or None)
             if len(ids) > cfg.most_tokens:

@@ -73,7 +73,9 @@ def adaptation(run: Run) -> Adaptation | None:
         watched=[
             (label.removesuffix("/model"), list(looks), str(one.facts.get("stopped_early", "no")))
             for label, one in made.items()
-            if isinstance(looks := one.json("watch.json"), list) and label.endswith("/model")
+            if label.endswith("/model")
+            and not one.is_as_it_was
+            and isinstance(looks := one.json("watch.json"), list)
         ],
     )
 

@@ -78,6 +78,12 @@ class Made:
                 found += [(f"{name}.{part}", str(one.get("key", ""))) for part, one in value.items()]
         return tuple(found)
 
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether a tuning had nothing to learn from: its result is what it began with, with the logs of how that came to be."""
+        begun = self.record.get("inputs", {}).get("init", {})
+        return bool(begun) and begun.get("digest") == self.record.get("digest")
+
     def json(self, name: str) -> Any:
         """The file's content, or None."""
         return read_json(self.folder / name)
@@ -110,8 +116,8 @@ class Run:
 
     @cached_property
     def tuned(self) -> list[Made]:
-        """Checkpoints after pre-training."""
-        return [one for one in self.of("Checkpoint") if not is_phase(one)]
+        """Checkpoints after pre-training, of tunings that had something to learn from."""
+        return [one for one in self.of("Checkpoint") if not is_phase(one) and not one.is_as_it_was]
 
     def own_tokens(self, model: Made) -> float | None:
         """Tokens of this checkpoint's own training; the fact counts all since the start."""
