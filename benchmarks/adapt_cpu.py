@@ -1,7 +1,7 @@
 """Adapting a released model on this CPU: smolforge against transformers and peft, tokens a second and memory.
 
     python benchmarks/adapt_cpu.py                   SmolLM2-135M-Instruct (`smol pull` fetches it)
-    python benchmarks/adapt_cpu.py --quick           one round, fewer steps
+    python benchmarks/adapt_cpu.py --quick           one round, 8 rows a step
     python benchmarks/adapt_cpu.py --model NAME      another model, by any name that `smol` takes
 
 The same weights and texts (Python's own standard library), AdamW, clipping at 1, 16 rows of 512 tokens a step,
@@ -106,7 +106,7 @@ def main() -> None:
             "shape": {},
             "model": str(model.path.resolve()),
             "folder": scratch,
-            "rows": 16,
+            "rows": 8 if given.quick else 16,
             "length": 512,
             "micro_rows": given.micro_rows,
             "steps": 20,
