@@ -7,7 +7,7 @@ DATA holds `corpora/{prose,code}/*.jsonl.gz`. Every folder is written out as a p
 `smol run adapt` runs on it in a lab of its own, as a command; what is asked of it stands in `judged`. The last line is
 JSON; results: benchmarks/results/<date>-adapt_quality.json.
 
-    minutes, gibibytes   of the whole command; the most memory its process tree's largest process held
+    minutes, gibibytes   of the whole command; the most memory that any of its stages held
     own_bits             change of bits per byte of held-out documents, relative, with interval; less is better
     own_questions        change in points of questions about held-out facts
     general_skills, general_texts   the same of everything else
@@ -19,7 +19,6 @@ import argparse
 import gzip
 import json
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -31,7 +30,7 @@ from peers.start import tell
 from train_cpu import processor, write_result
 
 from smolforge.adapt.judging import compare, read_measured
-from smolforge.store import Store
+from smolforge.store import Store, read_labels, read_record
 
 FOLDERS = {
     "textbooks": (
@@ -79,8 +78,14 @@ def adapted(folder: Path, lab: Path, options: list[str]) -> dict[str, Any]:
     if done.returncode:
         raise SystemExit(f"`smol run adapt` failed with code {done.returncode}")
     seconds = time.perf_counter() - began
-    most_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {"minutes": round(seconds / 60, 1), "gibibytes": round(most_bytes / 2**30, 2), **judged(lab)}
+    return {"minutes": round(seconds / 60, 1), "gibibytes": round(most_bytes(lab) / 2**30, 2), **judged(lab)}
+
+
+def most_bytes(lab: Path) -> int:
+    """The most memory of any stage: the process's own count begins anew with each."""
+    labels = read_labels(lab / "runs" / "adapt").values()
+    records = [read_record(lab / "artifacts" / label["folder"]) or {} for label in labels]
+    return max(int(record["provenance"]["peak_memory_bytes"]) for record in records)
 
 
 def judged(lab: Path) -> dict[str, Any]:

@@ -257,9 +257,8 @@ def _watch(
 
     if watched is None or chats is None:
         return None
-    texts = {
-        "documents" if name == OWN else name: one for name, one in texts_in(watched.path, tok, length).items()
-    }
+    read = texts_in(watched.path, tok, length, cfg.watch.most_tokens)
+    texts = {"documents" if name == OWN else name: one for name, one in read.items()}
     conversations = read_conversations(chats.path)
     if not conversations:
         return None

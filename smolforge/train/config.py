@@ -62,17 +62,24 @@ class WatchConfig:
     every_share     a look after every such share of the steps
     most_forgotten  by how much other texts may be read worse (bits per byte, relative) in a state that is kept
     patience        looks without a better state after which the training ends
+    most_tokens     of each kind of text, read at every look; of many texts the beginnings of some
     Chosen; the sweep that led to them: docs/LOG.md 2026-11-26.
     """
 
     every_share: float = 0.125
     most_forgotten: float = 0.03
     patience: int = 3
+    most_tokens: int = 4_096
 
     def __post_init__(self) -> None:
-        if not 0 < self.every_share <= 1 or self.most_forgotten < 0 or self.patience < 1:
+        if (
+            not 0 < self.every_share <= 1
+            or self.most_forgotten < 0
+            or min(self.patience, self.most_tokens) < 1
+        ):
             raise ConfigError(
-                "`every_share` must be a share above 0, `most_forgotten` not negative, `patience` at least 1"
+                "`every_share` must be a share above 0, `most_forgotten` not negative, `patience` and `most_tokens` "
+                "at least 1"
             )
 
 

@@ -351,7 +351,7 @@ def _watch(
 
     if watched is None:
         return None
-    texts = texts_in(watched.path, load_tokenizer(tokenizer.path), plan.length)
+    texts = texts_in(watched.path, load_tokenizer(tokenizer.path), plan.length, cfg.watch.most_tokens)
     return Watch(
         cfg.watch,
         texts,

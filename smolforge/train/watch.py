@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ from smolforge.train.team import fill
 
 OWN = "own"
 BEST_FILE = "best.safetensors"
+PIECE_CHARACTERS = 1_500
+"""Of a watched text, at least so many are read: its first words alone would say little."""
+LEAST_CHARACTERS_PER_TOKEN = 3
 
 
 class Encoder(Protocol):
@@ -177,8 +181,25 @@ def windows_of(
     return WatchedTexts(examples, size_bytes)
 
 
-def texts_in(folder: Path, tok: Encoder, length: int) -> dict[str, WatchedTexts]:
+def beginnings(texts: Sequence[str], most_tokens: int) -> list[str]:
+    """Texts of about `most_tokens` in all: all of them where they are short, else the beginnings of some, evenly spread.
+
+    A look is not to cost as much as the training between two looks.
+    """
+    room = LEAST_CHARACTERS_PER_TOKEN * most_tokens
+    if sum(map(len, texts)) <= room:
+        return list(texts)
+    count = min(len(texts), max(1, room // PIECE_CHARACTERS))
+    spread = [texts[place * len(texts) // count] for place in range(count)]
+    return [text[: room // count] for text in spread]
+
+
+def texts_in(
+    folder: Path, tok: Encoder, length: int, most_tokens: int = sys.maxsize
+) -> dict[str, WatchedTexts]:
     """A folder's `texts-<domain>.jsonl` by kind: domains whose names begin with `own` are what a training is for.
+
+    Of each kind at most some `most_tokens`.
 
     Raises InputError where none does.
     """
@@ -191,4 +212,8 @@ def texts_in(folder: Path, tok: Encoder, length: int) -> dict[str, WatchedTexts]
         raise InputError(
             "none of the watched texts is of the user's own documents", fix="give texts-own_<domain>.jsonl"
         )
-    return {name: windows_of(texts[name], tok.encode, tok.start_id, length) for name in texts if texts[name]}
+    return {
+        name: windows_of(beginnings(found, most_tokens), tok.encode, tok.start_id, length)
+        for name, found in texts.items()
+        if found
+    }

@@ -30,7 +30,7 @@ from smolforge.text.tokenizer import Tok, load_tokenizer
 from smolforge.train import finishing
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig, WatchConfig
 from smolforge.train.stages import PretrainConfig, pretrain
-from smolforge.train.watch import Watch, WatchedTexts, texts_in, windows_of
+from smolforge.train.watch import Watch, WatchedTexts, beginnings, texts_in, windows_of
 
 SMALL = ModelConfig(
     vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -606,3 +606,14 @@ def test_the_watched_weights_are_examples_of_whole_windows() -> None:
     found = windows_of(["abc"], lambda text: list(text.encode()), 0, 2)
     assert [list(one.tokens) for one in found.examples] == [[0, 97, 98], [98, 99]]
     assert all(isinstance(one, Example) and bool((one.weights == 1).all()) for one in found.examples)
+
+
+def test_short_texts_are_watched_whole_and_of_long_ones_some_beginnings() -> None:
+    short = ["a b", "c d"]
+    assert beginnings(short, 1000) == short
+    long = [str(number) + "x" * 10_000 for number in range(40)]
+    found = beginnings(long, 4_096)
+    assert [text.rstrip("x") for text in found] == ["0", "5", "10", "15", "20", "25", "30", "35"]
+    assert sum(map(len, found)) <= 3 * 4_096
+    assert min(map(len, found)) >= 1_500
+    assert len(beginnings(long, 1)) == 1
