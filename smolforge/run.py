@@ -18,7 +18,7 @@ from smolforge.log import Log
 from smolforge.models import talking_label
 from smolforge.recipe import load_recipe
 from smolforge.stage import Launcher, Machine
-from smolforge.store import Store, disk_errors, write_json
+from smolforge.store import Store, disk_errors, make_lab, write_json
 from smolforge.tries import questions_answered
 from smolforge.units import format_seconds
 
@@ -48,6 +48,7 @@ def run_recipe(
     if launch.node_rank:
         follow(lab, run_name, launch.processes, launch.hosts, Log())
         return
+    make_lab(lab)
     run_folder = lab / "runs" / run_name
     record = {
         "recipe": loaded.name,
@@ -105,7 +106,7 @@ def _say_what_to_try(store: Store, run: str) -> None:
         store.log.say("  try     these, which it was seen to answer:")
         for question in questions:
             store.log.say(f"            {question}")
-    if not any(label["stage"] == "take_in_model" for label in store.labels.values()):
+    if not any(label["stage"] == "take-in-model" for label in store.labels.values()):
         store.log.say("  next    smol chat smollm2-135m-instruct       a real SmolLM2, and")
         store.log.say("          smol run adapt --set data=FOLDER      makes it yours with your documents")
 

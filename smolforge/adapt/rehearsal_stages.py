@@ -59,7 +59,12 @@ def rehearse_chats(
         job.log.progress(done, cfg.count, "conversations", "rehearsing")
 
     rows = rehearsal.chats(reader, tok, cfg.count, how, tick) if tok.can_chat else iter(())
-    return {**write_chats(job, rows, held_out), "asked": cfg.count if tok.can_chat else 0}
+    facts = write_chats(job, rows, held_out)
+    if not facts["conversations"]:
+        job.log.say(
+            "  the model said no sound conversation by itself, so none is replayed against forgetting"
+        )
+    return {**facts, "asked": cfg.count if tok.can_chat else 0}
 
 
 @stage(makes=Corpus, version=2)

@@ -239,7 +239,7 @@ def _sized(cfg: SftConfig, sizing: Sizing | None) -> tuple[SftConfig, int | None
 def _as_it_was(job: Job, init: Checkpoint) -> Facts:
     """The result of a tuning that has nothing to learn from."""
     shutil.copytree(init.path, job.out, ignore=shutil.ignore_patterns("record.json"), dirs_exist_ok=True)
-    return init.facts
+    return {**init.facts, "flops": 0.0}
 
 
 def _watch(

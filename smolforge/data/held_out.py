@@ -55,9 +55,17 @@ def write_texts(out: Path, domain: str, raw: Path, choice: Choice, processes: in
     """Write texts-<domain>.jsonl: held-out documents that pass the domain's rules, as clean text."""
     chosen = _chosen(raw, domain, "held-out", choice.share, choice.max_texts * 4)
     how = Curation(domain=domain, languages=choice.languages)
-    texts = _judged(chosen, how, processes)[: choice.max_texts]
+    texts = _once(_judged(chosen, how, processes))[: choice.max_texts]
     rows = ({"id": id, "text": cut(text, choice.text_chars)} for id, text in sorted(texts))
     return write_jsonl(out / f"texts-{domain}.jsonl", rows)
+
+
+def _once(texts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Every text once: a copy would count twice, and stand in both halves of what is held out."""
+    found: dict[str, tuple[str, str]] = {}
+    for id, text in texts:
+        found.setdefault(" ".join(text.split()).lower(), (id, text))
+    return list(found.values())
 
 
 def sample_texts(raw: Path, domain: str, count: int, processes: int) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,6 +103,10 @@ def _up_to(documents: Iterator[Any], limit_bytes: int, job: Job) -> Iterator[Any
         yield document
 
 
+MOST_NAMED = 8
+"""Files left out that are named in the terminal."""
+
+
 @config
 class FolderConfig:
     """The user's own folder.
@@ -137,6 +141,7 @@ def own_folder(cfg: FolderConfig, job: Job) -> Facts:
     from smolforge.data.readers import Chat, Pair, Skipped
 
     facts: dict[str, int] = {"documents": 0, "bytes": 0, "conversations": 0, "pairs": 0}
+    left_out: list[str] = []
     with (
         (job.out / "skipped.jsonl").open("w", encoding="utf-8") as skips,
         ParquetWriter(job.out, "documents", RAW_SCHEMA) as out,
@@ -149,15 +154,31 @@ def own_folder(cfg: FolderConfig, job: Job) -> Facts:
                 _count(facts, {f"documents_{found.domain}": 1, f"bytes_{found.domain}": size_bytes})
             elif isinstance(found, Skipped):
                 _count(facts, {f"skipped_{found.reason.replace(' ', '_')}": 1})
+                left_out.append(f"{found.where} ({found.reason})")
                 skips.write(json.dumps({"where": found.where, "reason": found.reason}) + "\n")
             else:
                 assert isinstance(found, Chat | Pair)
                 _count(facts, {"conversations" if isinstance(found, Chat) else "pairs": 1})
+    _say_what_was_left_out(job, left_out)
     if not facts["documents"] + facts["conversations"]:
         raise InputError(
             "the folder holds nothing that can be read", where=cfg.path, fix="add text, pages, code or chats"
         )
     return dict(sorted(facts.items()))
+
+
+def _say_what_was_left_out(job: Job, left_out: Sequence[str]) -> None:
+    """By name, as many as can be read in passing; all of them stand in skipped.jsonl."""
+    if not left_out:
+        return
+    more = (
+        f" and {len(left_out) - MOST_NAMED} more, named in skipped.jsonl"
+        if len(left_out) > MOST_NAMED
+        else ""
+    )
+    job.log.say(f"  left out: {', '.join(left_out[:MOST_NAMED])}{more}")
+    if any(".pdf (" in name.lower() for name in left_out):
+        job.log.say("  a PDF must be made text first, by pdftotext for example")
 
 
 def _count(facts: dict[str, int], more: Mapping[str, int]) -> None:

@@ -197,9 +197,7 @@ def folder_found(folder: Path, *, limits: Limits | None = None, benchmarks: bool
     Raises `InputError` for a missing or empty folder, and for a file of which nothing can be read.
     """
     limits = limits or Limits()
-    if not folder.is_dir():
-        fix = "give a folder; this is a file" if folder.is_file() else "check the path"
-        raise InputError("the data folder does not exist", where=str(folder), fix=fix)
+    _check_folder(folder)
     seen_file = False
     for path, skip in list_files(folder):
         relative = path.relative_to(folder).as_posix()
@@ -217,13 +215,19 @@ def folder_found(folder: Path, *, limits: Limits | None = None, benchmarks: bool
         )
 
 
+def _check_folder(folder: Path) -> None:
+    if folder.is_file():
+        raise InputError("this is a file, not a folder", where=str(folder), fix="name the folder it lies in")
+    if not folder.is_dir():
+        raise InputError("the folder does not exist", where=str(folder), fix="check the path")
+
+
 def folder_digest(folder: Path) -> str:
     """32 hex digits that change when a file of the folder changes: names, sizes, and the bytes themselves.
 
     Of a file over 64 MiB only the first and last MiB are read. A missing folder is an `InputError`.
     """
-    if not folder.is_dir():
-        raise InputError("the data folder does not exist", where=str(folder), fix="check the path")
+    _check_folder(folder)
     whole = hashlib.blake2b(digest_size=16)
     for path, skip in list_files(folder):
         whole.update(f"{path.relative_to(folder).as_posix()}\x00{skip}\x00".encode("utf-8", "replace"))

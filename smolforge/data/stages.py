@@ -92,7 +92,7 @@ class HoldOutConfig:
             )
 
 
-@stage(makes=EvalTexts, version=1)
+@stage(makes=EvalTexts, version=2)
 def hold_out(
     cfg: HoldOutConfig,
     job: Job,

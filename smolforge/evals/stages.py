@@ -140,7 +140,7 @@ def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
     """
     from smolforge.evals.score import choose_items
     from smolforge.evals.task import item_to_plain
-    from smolforge.evals.tasks import BENCHMARKS, held_in, load_benchmark
+    from smolforge.evals.tasks import held_in, load_benchmark
 
     folder = Path(cfg.folder).expanduser()
     if not folder.is_dir():
@@ -152,7 +152,7 @@ def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
         raise InputError(
             "the folder holds no benchmark that is known here",
             where=str(folder),
-            fix=f"known: {', '.join(sorted(BENCHMARKS))}",
+            fix=f"it needs the file of one, or the same with .gz: {', '.join(_wanted_files(folder))}",
         )
     for done, name in enumerate(names):
         items = choose_items(load_benchmark(name, folder), cfg.items_per_task, cfg.seed)
@@ -160,6 +160,22 @@ def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
         total += len(items)
         job.log.progress(done + 1, len(names), "benchmarks", name)
     return {"items": total, "texts": 0}
+
+
+def _wanted_files(folder: Path) -> list[str]:
+    """What is looked for, as `arc_easy (arc/ARC-Easy-test.jsonl)`."""
+    from smolforge.evals.tasks import BENCHMARKS, MissingBenchmark, load_benchmark
+
+    found = []
+    for name in sorted(BENCHMARKS):
+        try:
+            load_benchmark(name, folder)
+        except MissingBenchmark as problem:
+            file = problem.what.partition("`")[2].partition("`")[
+                0
+            ]  # the first of the two it was looked for under
+            found.append(f"{name} ({Path(problem.where, file).relative_to(folder)})")
+    return found
 
 
 # -- reading and writing -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from smolforge.data.source_stages import FolderConfig, own_folder
+from smolforge.errors import InputError
+from smolforge.evals.stages import benchmarks_in, load_benchmarks
+from smolforge.log import Log
+from smolforge.models import _copy_whole
+from smolforge.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +72,51 @@ def refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
 )
 def test_a_mistake_is_named(arguments: list[str], says: list[str], lab: Path) -> None:
     refused(smol(*arguments, lab=lab), *says)
+
+
+def test_a_file_is_no_folder(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("some words")
+    refused(
+        smol("run", "own_data", "--set", f"data={tmp_path / 'notes.md'}", lab=lab),
+        "this is a file, not a folder",
+    )
+
+
+def test_a_lab_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    refused(
+        smol("run", "quickstart", "--scale", "tiny", lab=tmp_path / "taken" / "lab"),
+        "lab folder cannot be made",
+    )
+
+
+def test_benchmarks_are_asked_for_by_their_files(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "arc_easy.jsonl").write_text("{}\n")
+    with pytest.raises(InputError, match="no benchmark that is known") as refusal:
+        Store(lab, "eval").run(load_benchmarks, benchmarks_in(tmp_path), label="benchmarks")
+    assert "arc_easy (arc/ARC-Easy-test.jsonl)" in refusal.value.fix
+
+
+def test_a_model_is_exported_whole_or_not_at_all(tmp_path: Path) -> None:
+    source, taken = tmp_path / "export", tmp_path / "taken"
+    source.mkdir()
+    (source / "model.gguf").write_text("weights")
+    taken.write_text("")
+    with pytest.raises(InputError, match="cannot be written there"):
+        _copy_whole(source, taken / "model")
+    (tmp_path / "empty").mkdir()
+    _copy_whole(source, tmp_path / "empty")
+    assert (tmp_path / "empty" / "model.gguf").read_text() == "weights"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "export", "taken"]
+
+
+def test_what_is_left_out_is_named(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7\x00\x01")
+    (tmp_path / "notes.md").write_text("Some words that can be read. " * 40)
+    shown = io.StringIO()
+    Store(lab, "t", log=Log(show=shown)).run(own_folder, FolderConfig(path=str(tmp_path)), label="raw")
+    assert "paper.pdf (binary file)" in shown.getvalue()
+    assert "PDF must be made text" in shown.getvalue()
 
 
 def test_a_folder_with_nothing_to_read(lab: Path, tmp_path: Path) -> None:

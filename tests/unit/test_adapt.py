@@ -693,6 +693,17 @@ def test_a_larger_share_holds_out_the_same_and_more(tmp_path: Path) -> None:
     assert 2 <= len(few) < len(many) and set(few) < set(many)
 
 
+def test_copies_of_a_document_are_held_out_once(tmp_path: Path) -> None:
+    write_pages(tmp_path / "data", 24)
+    for page in sorted((tmp_path / "data").iterdir()):
+        (tmp_path / "data" / f"copy of {page.name}").write_bytes(page.read_bytes())
+    raw, job = job_in(tmp_path / "raw"), job_in(tmp_path / "held")
+    own_folder(watched_folder(str(tmp_path / "data")), raw)
+    hold_out_documents(HoldOutDocumentsConfig(share=0.45), job, raw=RawDocs(raw.out, "k", "d"))
+    texts = [row["text"] for file in job.out.iterdir() for row in read(file)]
+    assert len(texts) == len(set(texts)) >= 8
+
+
 def test_a_folder_too_small_to_hold_out_of_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="fewer than 2 documents"):
         held_out(tmp_path, 1)
