@@ -137,7 +137,7 @@ def test_missing_empty_and_wrong_folders(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             found_in(path)
     (tmp_path / "file.txt").write_text("x")
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="this is a file, not a folder"):
         found_in(tmp_path / "file.txt")
 
 

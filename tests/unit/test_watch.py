@@ -497,7 +497,7 @@ def test_a_sizing_without_tokens_for_tuning_leaves_the_model_as_it_is(world: Wor
         tuning("float32"), job_in(tmp_path), init=world.init, tokenizer=world.tokenizer,
         data=ChatData(tmp_path, "k", "d"), sizing=Sizing(tmp_path, "k", "d"),
     )  # fmt: skip
-    assert facts == {**world.init.facts, "conversations": 0, "left_out": 0}
+    assert facts == {**world.init.facts, "flops": 0, "conversations": 0, "left_out": 0}
     for name in ("model.safetensors", "config.json"):
         assert (tmp_path / "out" / name).read_bytes() == (world.init.path / name).read_bytes()
 
