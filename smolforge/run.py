@@ -18,7 +18,7 @@ from smolforge.log import Log
 from smolforge.models import talking_label
 from smolforge.recipe import load_recipe
 from smolforge.stage import Launcher, Machine
-from smolforge.store import Store, disk_errors, make_lab, write_json
+from smolforge.store import Store, disk_errors, write_json
 from smolforge.tries import questions_answered
 from smolforge.units import format_seconds
 
@@ -48,7 +48,6 @@ def run_recipe(
     if launch.node_rank:
         follow(lab, run_name, launch.processes, launch.hosts, Log())
         return
-    make_lab(lab)
     run_folder = lab / "runs" / run_name
     record = {
         "recipe": loaded.name,

@@ -386,19 +386,15 @@ def _digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
 
 
-def make_lab(lab: Path) -> None:
-    """The folder that holds everything, made where it is absent; StoreError where it cannot be."""
+@contextmanager
+def disk_errors(lab: Path) -> Iterator[None]:
+    """Make the lab where it is absent; turn a place that cannot hold it, a full or a read-only disk into a clear error."""
     try:
         lab.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"the lab folder cannot be made: {error.strerror}", where=str(lab), fix="choose another `--lab`"
         ) from None
-
-
-@contextmanager
-def disk_errors(lab: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a clear error."""
     try:
         yield
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from smolforge.models import talking_label
@@ -28,13 +29,9 @@ def questions_answered(store: Store, run: str) -> list[str]:
             and len(question) <= MOST_CHARACTERS
         ):
             by_skill.setdefault(str(sample["skill"]), []).append(question)
-    found: list[str] = []
-    for place in range(MOST_QUESTIONS):
-        for skill in sorted(by_skill):
-            questions = sorted(by_skill[skill], key=len)  # short ones: they are typed in
-            if place < len(questions) and len(found) < MOST_QUESTIONS:
-                found.append(questions[place])
-    return found
+    shortest_first = [sorted(by_skill[skill], key=len) for skill in sorted(by_skill)]  # they are typed in
+    in_turn = [question for turn in zip_longest(*shortest_first) for question in turn if question]
+    return in_turn[:MOST_QUESTIONS]
 
 
 def _samples(store: Store, run: str) -> Iterator[dict[str, Any]]:

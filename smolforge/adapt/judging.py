@@ -48,6 +48,15 @@ class Change:
         questions = self.own_questions.value if self.own_questions else 0.0
         return questions - (self.own_texts.value if self.own_texts else 0.0)
 
+    def plain(self) -> dict[str, list[float | None] | None]:
+        """Every part as [value, low, high], a bound that is not known as None: JSON has no infinity."""
+        found: dict[str, list[float | None] | None] = {}
+        for name in ("own_questions", "own_texts", "general_skills", "general_texts"):
+            part: Interval | None = getattr(self, name)
+            bounds = (part.value, part.low, part.high) if part else ()
+            found[name] = [round(x, 5) if math.isfinite(x) else None for x in bounds] or None
+        return found
+
     def spoilt(self, most_forgotten: float) -> str:
         """Why this state is out; empty where it is not."""
         if self.general_skills is not None and self.general_skills.high < 0:
@@ -93,7 +102,7 @@ def choose(states: Mapping[str, Measured], most_forgotten: float) -> tuple[str, 
         trouble = change.spoilt(most_forgotten) if name != ORIGINAL else ""
         if not trouble and change.gain > best_gain:
             best, best_gain = name, change.gain
-        cases.append({"state": name, "gain": round(change.gain, 5), "out": trouble, **_plain(change)})
+        cases.append({"state": name, "gain": round(change.gain, 5), "out": trouble, **change.plain()})
     return best, cases
 
 
@@ -109,15 +118,6 @@ def _bits(before: Measured, after: Measured, texts: Sequence[tuple[str, str]]) -
         return None
     old = [before.bits[t][0] for t in texts]
     return stats.paired_ratio_difference(old, [after.bits[t][0] for t in texts], old)
-
-
-def _plain(change: Change) -> dict[str, Any]:
-    found = {}
-    for name in ("own_questions", "own_texts", "general_skills", "general_texts"):
-        value: Interval | None = getattr(change, name)
-        bounds = (value.value, value.low, value.high) if value else ()
-        found[name] = [round(x, 5) if math.isfinite(x) else None for x in bounds] or None
-    return found
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

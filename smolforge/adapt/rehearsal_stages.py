@@ -60,7 +60,7 @@ def rehearse_chats(
 
     rows = rehearsal.chats(reader, tok, cfg.count, how, tick) if tok.can_chat else iter(())
     facts = write_chats(job, rows, held_out)
-    if not facts["conversations"]:
+    if tok.can_chat and not facts["conversations"]:
         job.log.say(
             "  the model said no sound conversation by itself, so none is replayed against forgetting"
         )

@@ -96,9 +96,9 @@ def cut_answer(item: Item, answer: str, form: Form) -> str:
     return answer.strip()
 
 
-def has_ended(item: Item, answer: str, form: Form) -> bool:
-    """Whether `cut_answer` would take nothing that may follow."""
-    return form == "text" and len(cut_answer(item, answer, form)) < len(answer.strip())
+def has_ended(item: Item, answer: str) -> bool:
+    """Whether `cut_answer` would take nothing that may follow in the text form."""
+    return len(cut_answer(item, answer, "text")) < len(answer.strip())
 
 
 # -- exact answers -------------------------------------------------------------------------------------

@@ -98,16 +98,12 @@ def evaluate(
         judged |= zip(part, judge_choices(model, tok, [items[i] for i in part], form), strict=True)
         _tell(watch, len(judged), len(items))
     asked = [items[i] for i in written]
-    answers = dict(
-        zip(
-            written,
-            write_answers(model, tok, asked, form, lambda done: _tell(watch, len(judged) + done, len(items))),
-            strict=True,
-        )
+    answers = write_answers(
+        model, tok, asked, form, lambda done: _tell(watch, len(chosen) + done, len(items))
     )
-    grades = grade_answers([items[i] for i in written], [answers[i] for i in written], form, limits, workers)
-    for i, grade in zip(written, grades, strict=True):
-        judged[i] = Judged(items[i], cut_answer(items[i], answers[i], form), grade)
+    grades = grade_answers(asked, answers, form, limits, workers)
+    for i, answer, grade in zip(written, answers, grades, strict=True):
+        judged[i] = Judged(items[i], cut_answer(items[i], answer, form), grade)
     _tell(watch, len(judged), len(items))
     ordered = [judged[i] for i in range(len(items))]
     return score_skills(ordered), ordered
@@ -199,10 +195,11 @@ def write_answers(
             rows = groups[length_tokens][start : start + BATCH_ITEMS]
 
             def ended(place: int, ids: Sequence[int], rows: list[int] = rows) -> bool:
-                return has_ended(items[rows[place]], tok.decode(list(ids)), form)
+                return has_ended(items[rows[place]], tok.decode(list(ids)))
 
             how = Sampling(max_new_tokens=length_tokens)
-            written = model.generate([prompts[i] for i in rows], how, tok.end_ids, ended)
+            looked_at = ended if form == "text" else None  # in chat an answer ends by its end token
+            written = model.generate([prompts[i] for i in rows], how, tok.end_ids, looked_at)
             for i, ids in zip(rows, written, strict=True):
                 answers[i] = tok.decode(ids[: items[i].max_new_tokens])
             done += len(rows)

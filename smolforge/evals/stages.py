@@ -171,10 +171,7 @@ def _wanted_files(folder: Path) -> list[str]:
         try:
             load_benchmark(name, folder)
         except MissingBenchmark as problem:
-            file = problem.what.partition("`")[2].partition("`")[
-                0
-            ]  # the first of the two it was looked for under
-            found.append(f"{name} ({Path(problem.where, file).relative_to(folder)})")
+            found.append(f"{name} ({problem.file.relative_to(folder)})")
     return found
 
 

@@ -70,8 +70,8 @@ def _sample(logits_RV: Tensor, how: Sampling, uniform_R: Tensor) -> Tensor:
     total_R = scaled_RV.logsumexp(1).double()
     head = min(NUCLEUS_HEAD, vocabulary)
     token_R, mass_R = _sample_first(scaled_RV, head, how.top_p, uniform_R, total_R)
-    wide_R = (mass_R < how.top_p) if head < vocabulary else torch.zeros_like(mass_R, dtype=torch.bool)
-    if wide_R.any():  # the nucleus is larger than the head: these rows are sorted whole
+    wide_R = mass_R < how.top_p
+    if head < vocabulary and wide_R.any():  # the nucleus is larger than the head: these rows are sorted whole
         token_R[wide_R] = _sample_first(
             scaled_RV[wide_R], vocabulary, how.top_p, uniform_R[wide_R], total_R[wide_R]
         )[0]

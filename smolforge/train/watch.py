@@ -184,7 +184,7 @@ def windows_of(
 def beginnings(texts: Sequence[str], most_tokens: int) -> list[str]:
     """Texts of about `most_tokens` in all: all of them where they are short, else the beginnings of some, evenly spread.
 
-    A look is not to cost as much as the training between two looks.
+    Looks are paid for from the time of the training.
     """
     room = LEAST_CHARACTERS_PER_TOKEN * most_tokens
     if sum(map(len, texts)) <= room:

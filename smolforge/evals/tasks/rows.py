@@ -19,7 +19,15 @@ Row = Mapping[str, Any]
 
 
 class MissingBenchmark(InputError):
-    """The folder does not hold this benchmark."""
+    """The folder does not hold this benchmark: `file` is missing, plain and with .gz."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"there is no benchmark file `{file.name}` or `{file.name}.gz`",
+            where=str(file.parent),
+            fix="put it there, or leave this benchmark out",
+        )
+        self.file = file
 
 
 def read_rows(folder: Path, name: str) -> list[Row]:
@@ -28,11 +36,7 @@ def read_rows(folder: Path, name: str) -> list[Row]:
         file = folder / f"{name}{ending}"
         if file.is_file():
             return _read(file)
-    raise MissingBenchmark(
-        f"there is no benchmark file `{name}.jsonl` or `{name}.jsonl.gz`",
-        where=str(folder),
-        fix="put it there, or leave this benchmark out",
-    )
+    raise MissingBenchmark(folder / f"{name}.jsonl")
 
 
 def _read(file: Path) -> list[Row]:
