@@ -12,7 +12,7 @@ be the same for all, or the contestants do not do the same work. The last line i
     ratio_full, ratio_lora    our tokens a second over the best peer's
     memory_full, memory_lora  our most memory over that of the peer that is quickest
 
-Needs `pip install -e '.[bench]'`. Results: benchmarks/results/<date>-adapt_cpu.json.
+Needs `pip install peft`. Results: benchmarks/results/<date>-adapt_cpu.json.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.start import ADAPTING, Contestants, Failure, stop_with_children, tell
+from peers.start import ADAPTING, Contestants, stop_with_children
 from train_cpu import processor, write_result
 
 from smolforge.models import model_and_tokenizer
@@ -47,27 +47,6 @@ def write_texts(tokenizer: Path, folder: Path) -> None:
             break
     np.save(folder / "tokens.npy", np.concatenate(texts))
     np.save(folder / "starts.npy", np.cumsum([0, *map(len, texts)]))
-
-
-def measured(
-    contestants: Contestants, task: dict[str, Any], rounds: int
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The best round of everybody, and who failed."""
-    best: dict[str, Any] = {}
-    failed: dict[str, str] = {}
-    for _ in range(rounds):
-        for name in ADAPTING:
-            found = contestants.run(name, **task)
-            if isinstance(found, Failure):
-                failed[name] = found.why
-                tell(f"  {name} failed: {found.why}")
-                continue
-            tell(
-                f"  {name}: {found['tokens_per_second']:.0f} tokens/s, {found['mebibytes']} MiB, {found['losses']}"
-            )
-            if name not in best or found["tokens_per_second"] > best[name]["tokens_per_second"]:
-                best[name] = found
-    return best, failed
 
 
 def judged(best: dict[str, Any], method: str) -> dict[str, Any]:
@@ -114,7 +93,10 @@ def main() -> None:
             "enough": 5.0 if given.quick else given.seconds,
             "lr": 1e-5,
         }
-        best, failed = measured(contestants, task, 1 if given.quick else given.rounds)
+        best: dict[str, dict[str, Any]] = {}
+        failed: dict[str, str] = {}
+        for _ in range(1 if given.quick else given.rounds):
+            contestants.round(list(ADAPTING), best, failed, **task)
     line = {"benchmark": "adapt_cpu"}
     for method in METHODS:
         line |= judged(best, method)

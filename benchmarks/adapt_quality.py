@@ -8,8 +8,8 @@ DATA holds `corpora/{prose,code}/*.jsonl.gz`. Every folder is written out as a p
 JSON; results: benchmarks/results/<date>-adapt_quality.json.
 
     minutes, gibibytes   of the whole command; the most memory that any of its stages held
-    own_bits             change of bits per byte of held-out documents, relative, with interval; less is better
-    own_questions        change in points of questions about held-out facts
+    own_texts            change of bits per byte of held-out documents, relative, with interval; less is better
+    own_questions        change in the share of right answers about held-out facts
     general_skills, general_texts   the same of everything else
 """
 
@@ -94,18 +94,11 @@ def judged(lab: Path) -> dict[str, Any]:
     before, after = (read_measured(store.find(f"adapt/{when}/scores").path) for when in ("before", "after"))
     change = compare(before, after)
     best, sizing = store.find("adapt/best/model"), store.find("adapt/sizing")
-
-    def plain(value: Any) -> list[float] | None:
-        return [round(x, 4) for x in (value.value, value.low, value.high)] if value else None
-
     return {
         "kept": best.facts["kept"],
         "method": sizing.facts["method"],
         "tokens": sizing.facts["tokens"],
-        "own_bits": plain(change.own_texts),
-        "own_questions": plain(change.own_questions),
-        "general_skills": plain(change.general_skills),
-        "general_texts": plain(change.general_texts),
+        **change.plain(),
         "better": bool(
             change.own_texts and change.own_texts.high < 0 and change.own_questions and change.own_questions.low > 0
         ),

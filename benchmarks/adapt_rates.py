@@ -1,8 +1,8 @@
-"""Rates of an adaptation: the same documents and tokens, full training and adapters at several rates, with and without replay.
+"""Rates of an adaptation: the same documents and tokens, all weights or adapters, at several rates, and once without replay.
 
     smol run adapt --set data=FOLDER … --lab LAB         prepares documents, questions and what is replayed
     python benchmarks/adapt_rates.py --lab LAB --tokens 65536
-    python benchmarks/adapt_rates.py --lab LAB --quick   two rates
+    python benchmarks/adapt_rates.py --lab LAB --quick   the first two
 
 Trains on what the run `adapt` of that lab prepared, and judges each state by the decision half, as the recipe does. The
 last line is JSON; results: benchmarks/results/<date>-adapt_rates.json.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,17 @@ from smolforge.threads import wait_gently
 from smolforge.train.config import OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
-FULL_RATES = (3e-5, 1e-4, 3e-4)
-LORA_RATES = (3e-4, 1e-3)
-REPLAYS = {"none": ()}
-REPLAY_RATES = {"full": 1e-4}
+TRIALS = (
+    ("full", 3e-5, True), ("full", 1e-4, True), ("full", 3e-4, True), ("lora", 3e-4, True), ("lora", 1e-3, True),
+    ("full", 1e-4, False),
+)  # fmt: skip
+"""(method, rate, whether what the model said by itself is replayed)."""
 ASKED = EvaluateConfig(form="native", items_per_skill=0, text_bytes_per_domain=60_000)
 
 
-def mixture_without(weights: dict[str, float], kept: tuple[str, ...]) -> dict[str, float]:
-    """The shares with only these kinds of replay, made to sum to one again."""
-    replay = (REPLAYED_TEXT, REPLAYED_CHAT)
-    left = {name: share for name, share in weights.items() if name not in replay or name in kept}
+def without_replay(weights: dict[str, float]) -> dict[str, float]:
+    """The shares of what is the user's own, made to sum to one again."""
+    left = {name: share for name, share in weights.items() if name not in (REPLAYED_TEXT, REPLAYED_CHAT)}
     return {name: share / sum(left.values()) for name, share in left.items()}
 
 
@@ -50,8 +49,7 @@ class Sweep:
     def __init__(self, lab: Path, tokens: int, batch_tokens: int) -> None:
         self.store, self.tokens, self.batch_tokens = Store(lab, "adapt-rates"), tokens, batch_tokens
         self.base = self.part("model/weights")
-        self.mixture = self.part("mixture")
-        self.weights = json.loads((self.mixture.path / "mixture.json").read_text("utf-8"))["weights"]
+        self.weights = json.loads((self.part("mixture").path / "mixture.json").read_text("utf-8"))["weights"]
         replayed = {REPLAYED_TEXT: "rehearsed-texts", REPLAYED_CHAT: "rehearsed-chats"}
         self.shards = {name: self.part(f"shards/{replayed.get(name, name)}") for name in self.weights}
         self.before = read_measured(self.scores("base", self.base).path)
@@ -80,7 +78,7 @@ class Sweep:
             batch_tokens=self.batch_tokens,
             length=512,
             mixture=weights,
-            optim=optim if method == "full" else replace(optim, embedding_lr=OptimConfig().embedding_lr),
+            optim=optim,
             schedule=ScheduleConfig(kind="linear", warmup_share=0.05, floor=0.05),
             lora=LoraConfig() if method == "lora" else None,
             keep_optimizer=False,
@@ -97,12 +95,7 @@ class Sweep:
         )
         seconds = time.perf_counter() - began
         change = compare(self.before, read_measured(self.scores(name, model).path))
-        values = {
-            part: [round(x, 4) for x in (found.value, found.low, found.high)]
-            for part in ("own_texts", "own_questions", "general_texts", "general_skills")
-            if (found := getattr(change, part))
-        }
-        return {"seconds": round(seconds, 1), **values}
+        return {"seconds": round(seconds, 1), **change.plain()}
 
 
 def main() -> None:
@@ -115,18 +108,10 @@ def main() -> None:
     given = parse.parse_args()
     wait_gently()
     sweep = Sweep(given.lab, given.tokens, given.batch_tokens)
-    both = sweep.weights
-    wanted = [("full", rate, "both", both) for rate in FULL_RATES] + [
-        ("lora", rate, "both", both) for rate in LORA_RATES
-    ]
-    wanted += [
-        (method, rate, name, mixture_without(both, kept))
-        for method, rate in REPLAY_RATES.items()
-        for name, kept in REPLAYS.items()
-    ]
     found = {}
-    for method, rate, replay, weights in wanted[:: 4 if given.quick else 1]:
-        name = f"{method}-{rate:g}-replay-{replay}"
+    for method, rate, replayed in TRIALS[: 2 if given.quick else None]:
+        name = f"{method}-{rate:g}{'' if replayed else '-without-replay'}"
+        weights = sweep.weights if replayed else without_replay(sweep.weights)
         found[name] = sweep.train(name, method, rate, weights)
         tell(f"{name}: {json.dumps(found[name])}")
     write_result(

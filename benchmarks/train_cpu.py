@@ -117,25 +117,18 @@ def compare(
             peak[type_name] = max(rate, peak.get(type_name, 0.0))
         if number == 0:
             running, left_out = taking_part(contestants, peak)
-        for contestant in [n for n in running if n not in failed]:
-            found = contestants.run(
-                contestant,
-                shape=shape_of(size.model),
-                rows=size.rows,
-                length=LENGTH,
-                batch_tokens=BATCH_TOKENS,
-                steps=MOST_STEPS,
-                enough=seconds,
-            )
-            if isinstance(found, Failure):
-                failed[contestant] = found.why
-                tell(f"  {name} {contestant} failed: {found.why}")
-                continue
-            tell(
-                f"  {name} {contestant}: {found['tokens_per_second']:.0f} tokens/s, {found['mebibytes']} MiB"
-            )
-            if contestant not in best or found["seconds"] < best[contestant]["seconds"]:
-                best[contestant] = found
+        tell(f"{name}, round {number + 1}")
+        contestants.round(
+            running,
+            best,
+            failed,
+            shape=shape_of(size.model),
+            rows=size.rows,
+            length=LENGTH,
+            batch_tokens=BATCH_TOKENS,
+            steps=MOST_STEPS,
+            enough=seconds,
+        )
     result = judged(size, best, peak) | {"left_out": left_out, "failed": failed}
     tell(f"{name}: {json.dumps(result)}")
     return result

@@ -134,6 +134,20 @@ class Contestants:
                 return Failure(said.strip()[-SAID_CHARACTERS:] or "it said nothing")
             return dict(json.loads(answer_file.read_text(encoding="utf-8")))
 
+    def round(
+        self, names: list[str], best: dict[str, dict[str, Any]], failed: dict[str, str], **task: Any
+    ) -> None:
+        """Let each of these run, back to back; keep its best round, or why it failed, after which it rests."""
+        for name in [name for name in names if name not in failed]:
+            found = self.run(name, **task)
+            if isinstance(found, Failure):
+                failed[name] = found.why
+                tell(f"  {name} failed: {found.why}")
+                continue
+            tell(f"  {name}: {found['tokens_per_second']:.0f} tokens/s, {found['mebibytes']} MiB")
+            if name not in best or found["seconds"] < best[name]["seconds"]:
+                best[name] = found
+
     def _in_process(self, command: list[str], waiting: Mapping[str, str]) -> str:
         """Run to the end or to the limit, with all that it started; gives what it said on the way."""
         settings = {"OMP_NUM_THREADS": str(self.threads), "TOKENIZERS_PARALLELISM": "false", **waiting}
