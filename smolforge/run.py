@@ -102,7 +102,7 @@ def _conclude(store: Store, run_folder: Path) -> None:
 def _say_what_to_try(store: Store, run: str) -> None:
     """Questions this model can answer; and the way to a model that can answer more, where this one was made here."""
     if questions := questions_answered(store, run):
-        store.log.say("  try     these, which it was seen to answer:")
+        store.log.say("  try     these, which it was seen to answer at `--temperature 0`:")
         for question in questions:
             store.log.say(f"            {question}")
     if not any(label["stage"] == "take-in-model" for label in store.labels.values()):
