@@ -22,10 +22,10 @@ LEAST_ROWS = 512
 """Of logits alive at a time: each such part is added to the whole gradient of the output matrix, which is slow."""
 
 
-def row_parts(rows: int, row_bytes: int, most_bytes: int) -> list[slice]:
-    """Even parts of the rows, each of `most_bytes` at most, but of `LEAST_ROWS` at least."""
+def row_parts(rows: int, row_bytes: int, most_bytes: int, multiple: int = 1) -> list[slice]:
+    """Even parts of the rows, each of `most_bytes` at most, but of `LEAST_ROWS` at least; a `multiple` but for the last."""
     parts = max(1, -(-rows // max(LEAST_ROWS, most_bytes // row_bytes)))
-    step = max(1, -(-rows // parts))
+    step = max(1, -(-rows // (parts * multiple))) * multiple
     return [slice(at, min(at + step, rows)) for at in range(0, rows, step)]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from smolforge import kernels
 from smolforge.errors import InputError
-from smolforge.kernels import build
+from smolforge.kernels import build, products
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 1.2e-2, torch.float16: 4e-3}
@@ -284,6 +284,18 @@ def test_linear_cross_entropy(dtype: torch.dtype, rows: int, vocab: int, width: 
     )
     total = kernels.linear_cross_entropy(hidden, weight, targets, weights)[1]
     assert total.item() == pytest.approx(weights.sum().item())
+
+
+def test_products_meet_few_numbers_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch keeps a program for each; chats, of which never as many tokens count, would fill the memory with them."""
+    met, times = set(), products.times
+    monkeypatch.setattr(products, "times", lambda x, ready: met.add(len(x)) or times(x, ready))
+    hidden, weight = draw(300, 16, dtype=torch.bfloat16), draw(80, 16)
+    for counted in range(1, 300, 7):
+        targets, weights = torch.randint(0, 80, (300,)), (torch.arange(300) < counted).float()
+        kernels.linear_cross_entropy(hidden, weight, targets, weights)[0].backward()
+        kernels.token_logprobs(hidden[:counted], weight, targets[:counted]).sum().backward()
+    assert met <= {64, 128, 192, 256, 300, 320}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
