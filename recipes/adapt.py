@@ -45,7 +45,7 @@ from smolforge.adapt.stages import (
     tokenize_chats,
 )
 from smolforge.align.stages import DpoConfig, SftConfig, dpo, sft
-from smolforge.artifacts import Corpus, TokenShards
+from smolforge.artifacts import Checkpoint, Corpus, Scores, TokenShards
 from smolforge.config import config
 from smolforge.data.stages import (
     OWN_DOMAINS,
@@ -213,7 +213,8 @@ def recipe(store: Store, cfg: Config) -> None:
     )
 
     # Training: documents, then conversations, then your preferences; decisions see the decision half alone.
-    models, scores = {"0-original": base}, {}
+    models: dict[str, Checkpoint] = {"0-original": base}
+    scores: dict[str, Scores] = {}
     models["1-documents"] = store.run(
         pretrain, replace(cfg.documents, compute=cfg.compute, seed=cfg.seed), label="documents/model",
         shards=shards, tokenizer=tokenizer, mixture=mixture, init=base, sizing=sizing, watched=halves["decision"],
@@ -229,6 +230,7 @@ def recipe(store: Store, cfg: Config) -> None:
         init=models["2-conversations"], tokenizer=tokenizer, pairs=preferred, sizing=sizing,
     )  # fmt: skip
     evaluation = replace(cfg.evaluation, compute=cfg.compute)
+    models = _that_differ(models)
     for name, model in models.items():
         scores[name] = store.run(
             evaluate, evaluation, label=f"decision/{name}", model=model, tokenizer=tokenizer,
@@ -267,6 +269,12 @@ def recipe(store: Store, cfg: Config) -> None:
         data=watched,
     )
     store.run(export, cfg.export, label="export", model=best, tokenizer=tokenizer)
+
+
+def _that_differ(models: dict[str, Checkpoint]) -> dict[str, Checkpoint]:
+    """The models without those that are the one before, for there was nothing to learn from."""
+    before = [None, *models.values()]
+    return {n: m for (n, m), old in zip(models.items(), before, strict=False) if not (old and m.same_as(old))}
 
 
 def _rehearsal(cfg: Config, per_minute: float) -> RehearseConfig:

@@ -24,6 +24,10 @@ class Artifact:
     digest: str
     facts: Facts = field(default_factory=dict)
 
+    def same_as(self, other: Artifact) -> bool:
+        """Whether both hold the same files; never, of what is not built yet."""
+        return bool(self.digest) and self.digest == other.digest
+
 
 class ForeignModel(Artifact):
     """A model as others released it, wherever it lies: a Hugging Face folder or a GGUF file. Never sealed, only read."""

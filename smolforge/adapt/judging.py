@@ -48,6 +48,12 @@ class Change:
         questions = self.own_questions.value if self.own_questions else 0.0
         return questions - (self.own_texts.value if self.own_texts else 0.0)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether questions or texts of the user's own got better by more than chance gives."""
+        questions = self.own_questions is not None and self.own_questions.low > 0
+        return questions or (self.own_texts is not None and self.own_texts.high < 0)
+
     def plain(self) -> dict[str, list[float | None] | None]:
         """Every part as [value, low, high], a bound that is not known as None: JSON has no infinity."""
         found: dict[str, list[float | None] | None] = {}
@@ -102,8 +108,19 @@ def choose(states: Mapping[str, Measured], most_forgotten: float) -> tuple[str, 
         trouble = change.spoilt(most_forgotten) if name != ORIGINAL else ""
         if not trouble and change.gain > best_gain:
             best, best_gain = name, change.gain
-        cases.append({"state": name, "gain": round(change.gain, 5), "out": trouble, **change.plain()})
+        told = {"gain_points": round(100 * change.gain, 3), "is_shown": change.is_shown, "out": trouble}
+        cases.append({"state": name, **told, **change.plain()})
     return best, cases
+
+
+def case_in_words(case: Mapping[str, Any]) -> str:
+    """What a state's case of `choose` comes to."""
+    if case["out"]:
+        return f"out: {case['out']}"
+    if case["state"] == ORIGINAL:
+        return "what all others are held against"
+    told = f"{case['gain_points']:+.1f} points at your own matter"
+    return told if case["is_shown"] or case["gain_points"] <= 0 else f"{told}, which may be chance"
 
 
 def _shares(before: Measured, after: Measured, items: Sequence[tuple[str, str]]) -> Interval | None:

@@ -247,7 +247,7 @@ class KeepBestConfig:
     most_forgotten: float = 0.03
 
 
-@stage(makes=Checkpoint, version=1)
+@stage(makes=Checkpoint, version=2)
 def keep_best(
     cfg: KeepBestConfig,
     job: Job,
@@ -262,7 +262,7 @@ def keep_best(
     decision half alone.
 
     Writes  config.json, model.safetensors, choice.json ({"kept", "cases": [...]})
-    Facts   parameters, kept, gain, and what `models[kept]` says of itself
+    Facts   parameters, kept, gain_points (questions gained plus percent of bits saved), and what `models[kept]` says of itself
     Raises  ConfigError when names do not match
     """
     import os
@@ -287,17 +287,17 @@ def keep_best(
         json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     for case in cases:
-        told = f"out: {case['out']}" if case["out"] else f"gain {100 * case['gain']:+.1f}"
+        told = judging.case_in_words(case)
         job.log.say(f"  {case['state']}: {told}{' · kept' if case['state'] == kept else ''}")
     if kept == judging.ORIGINAL:
         job.log.say("  nothing that was trained is better than the original model, so the original is kept")
-    gain = next(case["gain"] for case in cases if case["state"] == kept)
+    gain_points = next(case["gain_points"] for case in cases if case["state"] == kept)
     own = {
         name: fact
         for name, fact in chosen.facts.items()
         if name in ("parameters", "name", "licence", "family")
     }
-    return {**own, "kept": kept, "gain": gain}
+    return {**own, "kept": kept, "gain_points": gain_points}
 
 
 @config

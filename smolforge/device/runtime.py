@@ -16,7 +16,7 @@ from typing import Any
 from smolforge.device.gguf_in import shape_of, tokenizer_of
 from smolforge.device.header import read_header
 from smolforge.errors import InputError, MissingExtra, StageError
-from smolforge.evals.task import Ended, Logprob, Sampling
+from smolforge.evals.task import Ended, Logprob, Sampling, Told
 from smolforge.text.tokenizer import Tok
 
 FORCE = 1e4
@@ -90,9 +90,15 @@ class GgufModel:
         how: Sampling,
         stop: Sequence[int] = (),
         ended: Ended | None = None,
+        told: Told | None = None,
     ) -> list[list[int]]:
         """One answer a prompt, without the token that stopped it; `ended` is not asked, so more may follow."""
-        return [self.answer(prompt, how, stop).ids for prompt in prompts]
+        answers = []
+        for prompt in prompts:
+            answers.append(self.answer(prompt, how, stop).ids)
+            if told is not None:
+                told(len(answers))
+        return answers
 
     def answer(
         self,

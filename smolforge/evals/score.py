@@ -197,14 +197,16 @@ def write_answers(
             def ended(place: int, ids: Sequence[int], rows: list[int] = rows) -> bool:
                 return has_ended(items[rows[place]], tok.decode(list(ids)))
 
+            def told(count: int, before: int = done) -> None:
+                if watch is not None:
+                    watch(before + count)
+
             how = Sampling(max_new_tokens=length_tokens)
             looked_at = ended if form == "text" else None  # in chat an answer ends by its end token
-            written = model.generate([prompts[i] for i in rows], how, tok.end_ids, looked_at)
+            written = model.generate([prompts[i] for i in rows], how, tok.end_ids, looked_at, told)
             for i, ids in zip(rows, written, strict=True):
                 answers[i] = tok.decode(ids[: items[i].max_new_tokens])
             done += len(rows)
-            if watch is not None:
-                watch(done)
     return answers
 
 

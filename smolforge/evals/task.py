@@ -137,6 +137,8 @@ class Sampling:
 
 Ended = Callable[[int, Sequence[int]], bool]
 """(place of the prompt, its answer so far) → whether nothing that follows is wanted."""
+Told = Callable[[int], None]
+"""Hears how many answers are done."""
 
 
 class LanguageModel(Protocol):
@@ -154,6 +156,10 @@ class LanguageModel(Protocol):
         how: Sampling,
         stop: Sequence[int] = (),
         ended: Ended | None = None,
+        told: Told | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the stop token; `ended` is asked now and then, so some tokens may follow."""
+        """One answer a prompt, without the stop token; `ended` is asked now and then, so some tokens may follow.
+
+        `told` hears now and then how many answers are done.
+        """
         ...

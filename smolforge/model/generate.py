@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smolforge import kernels
-from smolforge.evals.task import Ended, Logprob, Sampling
+from smolforge.evals.task import Ended, Logprob, Sampling, Told
 from smolforge.kernels import Packed
 from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
@@ -223,8 +223,9 @@ class TorchLanguageModel:
         how: Sampling,
         stop: Sequence[int] = (),
         ended: Ended | None = None,
+        told: Told | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the stop token; `ended` is asked every few steps.
+        """One answer a prompt, without the stop token; `ended` is asked every few steps, `told` hears how many are done.
 
         A prompt too long for the model's positions loses its beginning; an answer ends where they end.
         """
@@ -236,9 +237,13 @@ class TorchLanguageModel:
         lengths = [len(ready[i]) + how.max_new_tokens for i in order]
         for a, b in _batches(lengths, CACHE_BYTES // self._token_bytes, MOST_ROWS):
             rows = order[a:b]
-            for row, answer in zip(
-                rows, self._answer_batch([ready[i] for i in rows], rows, how, stop, ended), strict=True
-            ):
+
+            def closed(count: int, before: int = a) -> None:
+                if told is not None:
+                    told(before + count)
+
+            found = self._answer_batch([ready[i] for i in rows], rows, how, stop, ended, closed)
+            for row, answer in zip(rows, found, strict=True):
                 answers[row] = answer
         return answers
 
@@ -269,6 +274,7 @@ class TorchLanguageModel:
         how: Sampling,
         stop: Sequence[int],
         ended: Ended | None,
+        closed: Told,
     ) -> list[list[int]]:
         lengths = torch.tensor([len(p) for p in prompts])
         capacity = max(self._capacity(len(p), how) for p in prompts)
@@ -293,6 +299,8 @@ class TorchLanguageModel:
                         limits[row] = step + 1
             open_R &= limits[rows] > step + 1
             alive = int(open_R.sum())
+            if step % ENDED_STEPS == ENDED_STEPS - 1 or not alive:
+                closed(len(prompts) - alive)
             if not alive:
                 break
             if alive <= COMPACT_BELOW * len(rows):

@@ -48,6 +48,8 @@ class Adaptation:
     reasons: list[str]
     watched: list[tuple[str, list[Mapping[str, Any]], str]]
 
+    words = staticmethod(judging.case_in_words)
+
     def row(self, name: str) -> Row | None:
         """The row of that name."""
         return next((row for row in self.rows if row.name == name), None)

@@ -142,9 +142,9 @@ def test_nothing_held_out_was_trained_on_and_no_decision_read_the_report_half(fi
 def test_the_kept_state_is_the_one_that_was_judged_best(finished: Finished) -> None:
     choice = json.loads((finished.folder("best/model") / "choice.json").read_text())
     assert [case["state"] for case in choice["cases"]] == list(STATES)
-    sound = {case["state"]: case["gain"] for case in choice["cases"] if not case["out"]}
+    sound = {case["state"]: case["gain_points"] for case in choice["cases"] if not case["out"]}
     assert choice["kept"] == finished.facts("best/model")["kept"] in sound
-    assert sound[choice["kept"]] == max(sound.values()) == finished.facts("best/model")["gain"]
+    assert sound[choice["kept"]] == max(sound.values()) == finished.facts("best/model")["gain_points"]
     label = {"1-documents": "documents/model", "2-conversations": "conversations/model",
              "3-preferences": "preferences/model", "0-original": "model/weights"}[choice["kept"]]  # fmt: skip
     weights = [(finished.folder(one) / "model.safetensors").read_bytes() for one in ("best/model", label)]

@@ -159,7 +159,9 @@ class Bigram:
             found.append(Logprob(total, len(continuation), False))
         return found
 
-    def generate(self, prompts, how, stop=(), ended=None):
+    def generate(self, prompts, how, stop=(), ended=None, told=None):
+        if told is not None:
+            told(len(prompts))
         return [self.encode("4, of course\n\nUser: 5")[: how.max_new_tokens] for _ in prompts]
 
 

@@ -91,3 +91,12 @@ def test_answers_end_by_what_they_say_and_the_others_go_on(reader):
     assert [len(ids) for ids in cut] == [4 * ENDED_STEPS, ENDED_STEPS, 4 * ENDED_STEPS, ENDED_STEPS]
     assert all(ids == full[: len(ids)] for ids, full in zip(cut, whole, strict=True))
     assert asked.count(1) == 1 and asked.count(0) == 4
+
+
+def test_one_hears_how_many_answers_are_done(reader, monkeypatch):
+    """Over several batches too: with room for two rows at a time."""
+    monkeypatch.setattr("smolforge.model.generate.CACHE_BYTES", 2 * 40 * reader._token_bytes)
+    prompts, heard = [[1, 2, 3], [4, 5], [6], [7, 8, 9, 10]], []
+    how = Sampling(max_new_tokens=4 * ENDED_STEPS)
+    reader.generate(prompts, how, ended=lambda place, ids: place == 1, told=heard.append)
+    assert heard == sorted(heard) and heard[-1] == 4 and {1, 2} <= set(heard)
