@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ def to_plain(value: Any, where: str = "") -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             raise ConfigError(f"`{where}` is {value}, which cannot be recorded", fix="use a finite number")
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -75,7 +76,8 @@ def from_plain(kind: Any, plain: Any, where: str = "") -> Any:
         item = typing.get_args(kind)[0]
         return origin(from_plain(item, v, _join(where, str(i))) for i, v in enumerate(plain))
     if kind is float:
-        _expect(isinstance(plain, int | float) and not isinstance(plain, bool), where, "a number", plain)
+        is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
+        _expect(is_number and math.isfinite(plain), where, "a number", plain)
         return float(plain)
     if kind is int:
         _expect(isinstance(plain, int) and not isinstance(plain, bool), where, "a whole number", plain)
@@ -180,9 +182,12 @@ def _parse(kind: Any, text: str, where: str) -> Any:
 
 def _number(kind: type, text: str, where: str) -> Any:
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
-        raise ConfigError(f"`{where}` is `{text}`", fix="write a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"`{where}` is `{text}`", fix="write a number")
+    return number
 
 
 def _item_type(kind: Any, index: int = 0) -> Any:
@@ -203,8 +208,8 @@ def _expect(ok: bool, where: str, wanted: str, got: Any) -> None:
         raise ConfigError(f"`{where}` should be {wanted}, not {got!r}")
 
 
-def unknown_key(path: str, name: str, names: list[str]) -> ConfigError:
-    """An unknown setting, with the nearest known one."""
+def unknown_key(path: str, name: str, names: list[str], kind: str = "setting") -> ConfigError:
+    """An unknown setting, or another `kind` of name, with the nearest known one."""
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean `{near[0]}`? " if near else ""
-    return ConfigError(f"there is no setting `{path}`", fix=f"{hint}known here: {', '.join(names)}")
+    return ConfigError(f"there is no {kind} `{path}`", fix=f"{hint}known here: {', '.join(names)}")

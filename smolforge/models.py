@@ -51,8 +51,11 @@ def find_model(name: str, lab: Path) -> Artifact | Outside:
     if place is not None:
         return Outside(place, path.name if path.is_file() else path.resolve().name)
     if path.is_dir():
+        inside = sorted(path.glob("*.gguf"))
         raise InputError(
-            "this folder holds no model", where=name, fix="it needs config.json and model.safetensors"
+            "this folder holds no model",
+            where=name,
+            fix=f"name the file: {inside[0]}" if inside else "it needs config.json and model.safetensors",
         )
     if path.suffix == ".gguf":
         raise InputError(f"there is no file `{name}`", fix="check the path")

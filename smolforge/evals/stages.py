@@ -73,9 +73,15 @@ class LoadBenchmarksConfig:
 def benchmarks_in(
     folder: str | Path, names: Sequence[str] = (), items_per_task: int = 500
 ) -> LoadBenchmarksConfig:
-    """The config of a folder of benchmarks as it is now. For recipes and commands; InputError for a missing folder."""
-    from smolforge.data.sources import folder_digest
+    """The config of a folder of benchmarks as it is now. For recipes and commands.
 
+    Raises InputError for a missing folder, ConfigError for an unknown benchmark.
+    """
+    from smolforge.data.sources import folder_digest
+    from smolforge.evals.tasks import known_benchmark
+
+    for name in names:
+        known_benchmark(name)
     place = Path(folder).expanduser()
     digest = folder_digest(place)
     return LoadBenchmarksConfig(

@@ -46,13 +46,17 @@ from smolforge.kernels.ops import (
     times_wide,
     token_logprobs,
 )
+from smolforge.kernels.reading import Heads, Places, cached_attention, stream_norm
 
 __all__ = [
+    "Heads",
     "Packed",
+    "Places",
     "adamw_step",
     "adamw_steps",
     "add_rms_norm",
     "attention",
+    "cached_attention",
     "describe",
     "embedding",
     "knows",
@@ -70,6 +74,7 @@ __all__ = [
     "square_norm",
     "square_norms",
     "still_tables",
+    "stream_norm",
     "swiglu",
     "times",
     "times_wide",

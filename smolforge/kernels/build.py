@@ -28,7 +28,7 @@ import torch
 from smolforge.errors import ConfigError, MissingExtra
 
 KINDS = ("F32", "BF16", "F16")
-SOURCES = {"layers.c": KINDS, "attention.c": KINDS, "products.c": ("F16",)}
+SOURCES = {"layers.c": KINDS, "attention.c": KINDS, "reading.c": KINDS, "products.c": ("F16",)}
 """Each C file, and the kinds of elements it is compiled for."""
 HEADERS = ("lanes.h", "tiles.h")
 FLAGS = (
@@ -246,6 +246,21 @@ class AttentionCall(ctypes.Structure):
     )
 
 
+class ReadingCall(ctypes.Structure):
+    """`Reading` of reading.c, field by field."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_long)
+            for name in ("rows", "length", "heads", "kv_heads", "width", "capacity", "table")
+        ),
+        *((name, ctypes.c_void_p) for name in ("packed", "cosines", "sines", "q_norm", "k_norm", "first")),
+        *((name, ctypes.c_void_p) for name in ("keys", "values", "out")),
+        ("eps", ctypes.c_float),
+        ("threads", ctypes.c_long),
+    )
+
+
 _KINDS = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_float, "i": ctypes.c_int}
 _TYPED = {
     "rms_norm": "pppfllpppi",
@@ -257,6 +272,9 @@ _TYPED = {
     "embedding_backward": "ppllpi",
     "attention": "p",
     "attention_backward": "p",
+    "stream_norm": "pppfllpi",
+    "place_heads": "p",
+    "cached_attention": "p",
 }
 _PLAIN = {"adamw": "pppplfffffffi", "square_sums": "plpi", "attention_check": "pplll"}
 _PLAIN |= {

@@ -303,6 +303,11 @@ def attention(q_BTHE: Tensor, k_BTKE: Tensor, v_BTKE: Tensor, starts_BT: Tensor 
     return _Attention.apply(*(x.contiguous() for x in (q_BTHE, k_BTKE, v_BTKE)), (None, None, None, starts))
 
 
+def attention_alone(q_BTHE: Tensor, k_BTKE: Tensor, v_BTKE: Tensor) -> Tensor:
+    """`attention` of one document a row without anything kept for a way back; views of packed heads are taken as they are."""
+    return _attend(q_BTHE, k_BTKE, v_BTKE, (None, None, None, None))[0]
+
+
 def rotary_attention(
     qkv_BTP: Tensor,
     heads: int,

@@ -87,6 +87,12 @@ typedef float el;
         }                                                  \
     }
 
+/* Rows that a thread takes at a time: 64, or its share where there are few. */
+INLINE long at_a_time(long rows, long threads) {
+    long share = (rows + threads - 1) / threads;
+    return share > 64 ? 64 : share > 0 ? share : 1;
+}
+
 INLINE vf splat(float x) { return x - (vf){0}; }
 
 INLINE vf pick(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }

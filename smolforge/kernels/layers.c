@@ -6,13 +6,13 @@
 #include "lanes.h"
 #if KIND_RUNS
 
-enum { NORM_BLOCKS = 64, SUM_BLOCK = 16384, TURN = 64 }; /* TURN: rows that a thread takes at a time */
+enum { NORM_BLOCKS = 64, SUM_BLOCK = 16384 };
 
 /* out = rms_norm(x [+ residual]) * weight; with a residual, total = x + residual is written too.
  * inverse_N keeps 1 / rms for the backward pass. */
 EXPORT void NAME(rms_norm)(const el *x, const el *residual, const float *weight, float eps, long rows, long width,
                            el *total, el *out, float *inverse, int threads) {
-#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, at_a_time(rows, threads)) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         const el *from = x + n * width;
         vf squares = {0};
@@ -72,7 +72,7 @@ EXPORT void NAME(rms_norm_backward)(const el *x, const float *weight, const floa
 }
 
 EXPORT void NAME(swiglu)(const el *gate_up, long rows, long width, el *out, int threads) {
-#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, at_a_time(rows, threads)) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         const el *gate = gate_up + 2 * n * width, *up = gate + width;
         EACH(i, width, {
@@ -84,7 +84,7 @@ EXPORT void NAME(swiglu)(const el *gate_up, long rows, long width, el *out, int 
 
 EXPORT void NAME(swiglu_backward)(const el *gate_up, const el *dout, long rows, long width, el *dgate_up,
                                   int threads) {
-#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, at_a_time(rows, threads)) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         const el *gate = gate_up + 2 * n * width, *up = gate + width;
         el *dgate = dgate_up + 2 * n * width, *dup = dgate + width;
@@ -169,7 +169,7 @@ EXPORT int NAME(cross_entropy)(el *logits, const int64_t *targets, const float *
 /* Rows of logits become slope_N * (onehot - softmax), for a known lse_N, back through the cap. */
 EXPORT void NAME(logprob_backward)(el *logits, const int64_t *targets, const float *lse, const float *slope,
                                    float cap, long rows, long vocab, int threads) {
-#pragma omp parallel for schedule(dynamic, TURN) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, at_a_time(rows, threads)) num_threads(threads)
     for (long n = 0; n < rows; n++) {
         el *row = logits + n * vocab;
         soft_cap(row, vocab, cap);

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from smolforge import kernels
 from smolforge.evals.task import Ended, Logprob, Sampling, Told
-from smolforge.kernels import Packed
+from smolforge.kernels import Heads, Packed
 from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
 from smolforge.model.transformer import Llama, whole_weight
@@ -64,8 +64,7 @@ class _Layer:
     norm_post: Tensor
     gate_up: _Product
     down: _Product
-    head_norms: tuple[Tensor, Tensor] | None
-    has_rope: bool
+    heads: Heads
     values: Tensor | None
 
 
@@ -352,105 +351,41 @@ class TorchLanguageModel:
     def _hidden(self, tokens_RT: Tensor, at_R: Tensor | None, cache: _Cache | None) -> Tensor:
         """Normed last states (R, T, D), fp32, of new tokens that begin at cache index `at_R` (None: at 0)."""
         rows, length = tokens_RT.shape
-        place = _Place.make(rows, length, at_R, self._tables, self.compute)
+        places = kernels.Places(rows, length, at_R, *self._tables)
         tokens_RT = tokens_RT.to(self._device)
-        x_RTD = functional.embedding(tokens_RT, self._embedding_VD)
+        x_RTD, delta_RTD = functional.embedding(tokens_RT, self._embedding_VD), None
         for index, layer in enumerate(self._layers):
-            qkv = layer.qkv(self._norm_of(x_RTD, layer.norm_in))
+            qkv = layer.qkv(self._norm_of(x_RTD, delta_RTD, layer.norm_in))
             if layer.values is not None:
                 qkv[..., -layer.values.shape[1] :] += functional.embedding(tokens_RT, layer.values)
-            x_RTD = x_RTD + layer.out(self._attend(qkv, index, place, cache))
-            inner = layer.gate_up(self._norm_of(x_RTD, layer.norm_post))
-            x_RTD = x_RTD + layer.down(self._activated(inner))
-        return functional.rms_norm(x_RTD, (x_RTD.shape[-1],), self._norm, self._eps)
+            kept = None if cache is None else (cache.keys[index], cache.values[index])
+            delta_RTD = layer.out(kernels.cached_attention(qkv, layer.heads, places, kept))
+            inner = layer.gate_up(self._norm_of(x_RTD, delta_RTD, layer.norm_post))
+            delta_RTD = layer.down(self._activated(inner))
+        return kernels.stream_norm(x_RTD, delta_RTD, self._norm, self._eps, torch.float32)
 
     def _activated(self, inner: Tensor) -> Tensor:
         if self.config.relu_squared:
             return functional.relu(inner).square_()
         return kernels.swiglu(inner)
 
-    def _norm_of(self, x: Tensor, weight: Tensor) -> Tensor:
-        """The norm in fp32, then in the type of the product it goes into."""
-        return functional.rms_norm(x, (x.shape[-1],), weight, self._eps).to(self.compute)
-
-    def _heads_of(self, qkv: Tensor, layer: _Layer, place: _Place) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (R, H, T, E), keys and values (R, K, T, E) of packed projections, normed and turned."""
-        config = self.config
-        heads, groups = config.num_attention_heads, config.num_key_value_heads
-        split = qkv.view(*qkv.shape[:2], heads + 2 * groups, config.head_dim)
-        qk, v_RTKE = split[:, :, : heads + groups].float(), split[:, :, heads + groups :]
-        if layer.head_norms is not None:
-            parts = zip(qk.split((heads, groups), dim=2), layer.head_norms, strict=True)
-            qk = torch.cat([functional.rms_norm(x, x.shape[-1:], norm, self._eps) for x, norm in parts], 2)
-        if layer.has_rope:
-            qk = _turn(qk, place.cos, place.sin)
-        q_RHTE, k_RKTE = qk.to(self.compute).transpose(1, 2).split((heads, groups), dim=1)
-        return q_RHTE, k_RKTE, v_RTKE.transpose(1, 2)
-
-    def _attend(self, qkv: Tensor, index: int, place: _Place, cache: _Cache | None) -> Tensor:
-        config = self.config
-        rows, length = qkv.shape[:2]
-        heads, groups = config.num_attention_heads, config.num_key_value_heads
-        q_RHTE, k_RKTE, v_RKTE = self._heads_of(qkv, self._layers[index], place)
-        if cache is not None:
-            keys, values = cache.keys[index], cache.values[index]
-            if place.rows is None:
-                keys[:, :, :length] = k_RKTE
-                values[:, :, :length] = v_RKTE
-            else:
-                keys[place.rows, :, place.index] = k_RKTE.transpose(1, 2)
-                values[place.rows, :, place.index] = v_RKTE.transpose(1, 2)
-                k_RKTE, v_RKTE = keys[:, :, : place.reach], values[:, :, : place.reach]
-        if length == 1 and place.mask is not None:
-            grouped = q_RHTE.reshape(rows, groups, heads // groups, config.head_dim)
-            scores = torch.matmul(grouped, k_RKTE.transpose(2, 3)).mul_(config.head_dim**-0.5)
-            mixed = torch.matmul(scores.add_(place.mask).softmax(-1), v_RKTE)
-            return mixed.view(rows, 1, heads * config.head_dim)
-        mixed = functional.scaled_dot_product_attention(
-            q_RHTE,
-            k_RKTE,
-            v_RKTE,
-            attn_mask=place.mask,
-            is_causal=place.mask is None,
-            enable_gqa=heads != groups,
-        )
-        return mixed.transpose(1, 2).reshape(rows, length, heads * config.head_dim)
+    def _norm_of(self, x: Tensor, delta: Tensor | None, weight: Tensor) -> Tensor:
+        """`x` takes up `delta`; its norm, in the type of the product it goes into."""
+        return kernels.stream_norm(x, delta, weight, self._eps, self.compute)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where new tokens go in the cache and what they may see."""
-
-    cos: Tensor
-    sin: Tensor
-    rows: Tensor | None
-    index: Tensor | None
-    reach: int
-    mask: Tensor | None
-
-    @staticmethod
-    def make(rows: int, length: int, at_R: Tensor | None, tables, dtype: torch.dtype) -> _Place:
-        cos, sin = tables
-        if at_R is None:
-            return _Place(cos[:length, None], sin[:length, None], None, None, length, None)
-        device, reach = cos.device, int(at_R.max()) + length
-        index_RT = at_R.to(device)[:, None] + torch.arange(length, device=device)
-        hidden = torch.arange(reach, device=device) > index_RT[:, None, :, None]
-        mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, float("-inf"))
-        within = index_RT.clamp_max(len(cos) - 1)
-        return _Place(
-            cos[within][:, :, None],
-            sin[within][:, :, None],
-            torch.arange(rows, device=device)[:, None],
-            index_RT,
-            reach,
-            mask,
-        )
-
-
-def _fuse(block, dtype: torch.dtype) -> _Layer:
+def _fuse(block: Any, dtype: torch.dtype) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
     norms = (attention.q_norm, attention.k_norm) if attention.has_norms else ()
+    width = attention.q_proj.weight.shape[0] // attention.heads
+    heads = Heads(
+        attention.heads,
+        attention.kv_heads,
+        width,
+        attention.has_rope,
+        tuple(norm.weight.detach().float().clone() for norm in norms) or None,
+        attention.eps,
+    )
     return _Layer(
         norm_in=block.input_layernorm.weight.detach().float().clone(),
         qkv=_Product.of([attention.q_proj, attention.k_proj, attention.v_proj], dtype),
@@ -458,8 +393,7 @@ def _fuse(block, dtype: torch.dtype) -> _Layer:
         norm_post=block.post_attention_layernorm.weight.detach().float().clone(),
         gate_up=_Product.of([mlp.gate_proj, mlp.up_proj] if mlp.gated else [mlp.up_proj], dtype),
         down=_Product.of([mlp.down_proj], dtype),
-        head_norms=tuple(norm.weight.detach().float().clone() for norm in norms) or None,
-        has_rope=attention.has_rope,
+        heads=heads,
         values=_values(attention) if attention.has_values else None,
     )
 
@@ -468,12 +402,6 @@ def _values(attention) -> Tensor:
     """A layer's table of values (V, K E), as strong as its heads take them."""
     table, mix_K = attention.value_embeds.weight.detach().float(), attention.value_mix.detach().float()
     return table * mix_K.repeat_interleave(table.shape[1] // len(mix_K))
-
-
-def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions, half-split; arXiv:2104.09864."""
-    first, second = x.chunk(2, -1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:

@@ -45,10 +45,15 @@ BENCHMARKS: dict[str, Callable[[Path], list[Item]]] = {
 }
 
 
+def known_benchmark(name: str) -> None:
+    """Raises `ConfigError` for an unknown name."""
+    if name not in BENCHMARKS:
+        raise unknown_key(name, name, sorted(BENCHMARKS), "benchmark")
+
+
 def load_benchmark(name: str, folder: Path) -> list[Item]:
     """The items of one benchmark; `ConfigError` for an unknown name."""
-    if name not in BENCHMARKS:
-        raise unknown_key(f"names.{name}", name, sorted(BENCHMARKS))
+    known_benchmark(name)
     return BENCHMARKS[name](folder)
 
 
