@@ -52,9 +52,15 @@ class Budget:
     batch_tokens: int
     document_tokens: int
     tune_tokens: int
-    seconds: float
+    document_seconds: float
+    tune_seconds: float
     memory_bytes: int
     reasons: list[str]
+
+    @property
+    def seconds(self) -> float:
+        """Of both steps."""
+        return self.document_seconds + self.tune_seconds
 
 
 def measure(model: Llama, length: int, asked_micro_tokens: int | None) -> Rate:
@@ -137,7 +143,7 @@ def make_budget(
     tune = 0
     if chat_tokens:
         tune = min(rate.tokens_in(seconds * tune_share, batch), _whole(2 * chat_tokens, batch))
-    took = (documents + tune) * (rate.token_seconds + rate.step_seconds / batch)
+    each = rate.token_seconds + rate.step_seconds / batch
     passes = documents * (1 - replay_share) / max(1, document_tokens)
     tuned = (
         f"{format_count(tune)} tokens for conversations" if tune else "none for conversations: there are none"
@@ -147,11 +153,11 @@ def make_budget(
         f"this machine trains it at {format_count(1 / rate.token_seconds)} tokens a second, and takes "
         f"{rate.step_seconds:.2f}s for each step of {format_count(batch)} tokens (measured)",
         f"{format_count(documents)} tokens for the documents and what is replayed beside them: {passes:.1f} passes",
-        f"{tuned}; about {format_seconds(took)} in all",
+        f"{tuned}; about {format_seconds((documents + tune) * each)} in all",
     ]
     if documents == _whole(most, batch):
         told.append(f"more than {MOST_PASSES:g} passes over the documents teach little, so time is left over")
-    return Budget(method, batch, documents, tune, took, needed_bytes, told)
+    return Budget(method, batch, documents, tune, documents * each, tune * each, needed_bytes, told)
 
 
 def _batch_tokens(tokens: float, length: int) -> int:

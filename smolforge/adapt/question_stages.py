@@ -137,7 +137,7 @@ class DocumentFactsConfig:
             )
 
 
-@stage(makes=DocumentFacts, version=1)
+@stage(makes=DocumentFacts, version=2)
 def find_document_facts(cfg: DocumentFactsConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Facts:
     """What the documents say that can be asked: dates, numbers, names, terms, definitions, fields, sections.
 

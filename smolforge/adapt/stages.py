@@ -155,7 +155,7 @@ class AdaptBudgetConfig:
             )
 
 
-@stage(makes=Sizing, version=1)
+@stage(makes=Sizing, version=2)
 def size_adaptation(
     cfg: AdaptBudgetConfig,
     job: Job,
@@ -214,7 +214,11 @@ def size_adaptation(
         "optim": to_plain(optim),
         "tune": {**common, "tokens": found.tune_tokens, "optim": to_plain(_slower(optim, cfg.tune_factor))},
         "reasons": found.reasons,
-        "predicted": {"seconds": found.seconds, "memory_bytes": found.memory_bytes},
+        "predicted": {
+            "seconds": found.document_seconds,  # as a sizing's always are: of its phases
+            "tune_seconds": found.tune_seconds,
+            "memory_bytes": found.memory_bytes,
+        },
     }
     (job.out / "sizing.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     for reason in found.reasons:

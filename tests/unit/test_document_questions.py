@@ -229,8 +229,9 @@ def test_code_is_known_by_its_comments_alone() -> None:
 
 def test_comments_of_other_languages_are_read_too() -> None:
     text = "use std::io;\n\n/// Waits until nothing is on its way.\npub fn drain(pool: &Pool) {\n    let x = 1;\n}\n"
-    assert [(f.subject, f.answer) for f in found(text, "src/pool.rs")] == [
-        ("`drain`", "Waits until nothing is on its way")
+    assert [(f.kind, f.subject, f.answer) for f in found(text, "src/pool.rs")] == [
+        ("definition", "`drain`", "Waits until nothing is on its way"),
+        ("field", "`drain`", "src/pool.rs"),
     ]
 
 

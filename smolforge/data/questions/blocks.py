@@ -26,7 +26,7 @@ ENTRY = re.compile(
 CODE_ENTRY = re.compile(r"(`[^`\n]{2,60}`) ?(?: [-–—] |: )(\S.*)$", re.DOTALL)
 GLOSSARY = re.compile(r"(?:glossary|(?:key )?terms|definitions|terminology|vocabulary)\W*$", re.IGNORECASE)
 
-Kind = Literal["prose", "field", "entry", "cell", "symbol"]
+Kind = Literal["prose", "field", "entry", "cell", "symbol", "declared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Block:
     """A piece of a document that can be asked about.
 
     heading  the nearest heading above it, or nothing
-    label    field: its name; entry: the term; cell: the column; symbol: the function or class
-    subject  cell: what its row is about
+    label    field: its name; entry: the term; cell: the column; symbol: the function or class;
+             declared: what of it
+    subject  cell: what its row is about; declared: the function or class
     marked   prose: what stands in bold or italics
     """
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from smolforge.data.questions import sentences
 from smolforge.data.questions.choosing import stands_in
+from smolforge.data.questions.declaring import is_declared
 from smolforge.data.questions.fact import CLOZE_KINDS, Fact
 from smolforge.data.questions.items import SKILL, rank
 from smolforge.data.questions.wording import (
@@ -115,6 +116,8 @@ def _term(draw: Random, fact: Fact) -> Asked:
 
 
 def _field(draw: Random, fact: Fact) -> Asked:
+    if is_declared(fact):
+        return question_of(fact).asked, f"{fact.sentence}."
     name = plain_field(fact)
     value = fact.sentence[fact.start :].rstrip(".")
     if not name:

@@ -43,6 +43,54 @@ class Symbol:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A function or class (`kind` def or class, nothing elsewhere than in Python), and its text up to the colon."""
+
+    name: str
+    kind: str
+    head: str
+    is_top: bool
+
+
+def declarations_of(id: str, text: str) -> list[Declaration]:
+    """What a source file declares that others may use: nothing of a test, nothing private, nothing inside functions."""
+    name = id.lower()
+    if TEST_NAME.search(name):
+        return []
+    if name.endswith(PYTHON_NAMES):
+        return _python_declarations(text)
+    if name.endswith(OTHER_NAMES):
+        found = (OTHER_DECLARED.match(line[:300]) for line in text.splitlines() if line[:1].strip())
+        names = (one.group(1) for one in found if one)
+        return [Declaration(one, "", "", True) for one in names if _is_public(one)][:MAX_SYMBOLS]
+    return []
+
+
+def _python_declarations(text: str) -> list[Declaration]:
+    lines, found, owner = text.splitlines(), list[Declaration](), ""
+    for place, line in enumerate(lines):
+        declared = DECLARED.match(line) if len(line) < 400 else None
+        if declared is None or len(found) >= MAX_SYMBOLS:
+            continue
+        indent, kind, name = len(declared.group(1)), declared.group(2), declared.group(3)
+        is_method = kind == "def" and owner and 0 < indent <= 4
+        if indent == 0:
+            owner = name if kind == "class" else ""
+        if not (indent == 0 or is_method) or not _is_public(name if indent == 0 else owner):
+            continue
+        if indent and not _is_public(name) and name != "__init__":
+            continue
+        head = " ".join(one.split("#")[0].strip() for one in lines[place : _head_end(lines, place) + 1])
+        whole = name if indent == 0 else owner if name == "__init__" else f"{owner}.{name}"
+        found.append(Declaration(whole, kind, head, indent == 0))
+    return found
+
+
+def _is_public(name: str) -> bool:
+    return len(name) > 3 and not name.startswith("_")
+
+
 def symbols_of(id: str, text: str) -> list[Symbol] | None:
     """The commented symbols of a source file, none of a test; None where the document is no source file."""
     name = id.lower()
@@ -95,10 +143,7 @@ def _python_symbols(text: str) -> list[Symbol]:
 
 def _docstring(lines: list[str], place: int) -> str:
     """The triple-quoted text after the head of the declaration at `place`, if there is one."""
-    end = place
-    for end in range(place, min(place + MAX_HEAD_LINES, len(lines))):
-        if lines[end].split("#")[0].rstrip().endswith(":"):
-            break
+    end = _head_end(lines, place)
     if end + 1 >= len(lines):
         return ""
     opened = re.match(r"\s*[rRuU]?(\"\"\"|''')", lines[end + 1])
@@ -115,6 +160,15 @@ def _docstring(lines: list[str], place: int) -> str:
         if closed:
             return f"{first.strip()}\n{textwrap.dedent(chr(10).join(rest))}".strip()
     return ""
+
+
+def _head_end(lines: list[str], place: int) -> int:
+    """The last line of the head of the declaration at `place`."""
+    end = place
+    for end in range(place, min(place + MAX_HEAD_LINES, len(lines))):
+        if lines[end].split("#")[0].rstrip().endswith(":"):
+            break
+    return end
 
 
 def _other_symbols(text: str) -> list[Symbol]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from smolforge.data.questions.declaring import is_declared
 from smolforge.data.questions.fact import Fact
 
 
@@ -20,7 +21,8 @@ def _text(facts: Sequence[Fact]) -> str:
     title = next((fact.title for fact in facts if fact.title), "")
     sections: dict[str, dict[str, None]] = {}
     for fact in sorted(facts, key=lambda fact: (fact.heading, fact.id)):
-        line = f"{fact.subject}: {fact.sentence}" if fact.kind == "field" and fact.subject else fact.sentence
+        is_cell = fact.kind == "field" and fact.subject and not is_declared(fact)
+        line = f"{fact.subject}: {fact.sentence}" if is_cell else fact.sentence
         sections.setdefault(fact.heading, {})[line] = None
     parts = [f"# {title}"] if title else []
     for heading, lines in sections.items():

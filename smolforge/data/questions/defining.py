@@ -103,17 +103,15 @@ def definition_trouble(subject: str, meaning: str) -> str:
         return "leans on its surroundings"
     if subject.strip("`").casefold() in meaning.casefold():
         return "given away by the term"
-    own = {w[:4] for w in _parts(subject) if len(w) > 2 and w not in NO_NAMES}
+    own = {w[:4] for w in parts_of(subject) if len(w) > 2 and w not in NO_NAMES}
     given = {w[:4] for w in normal_words(meaning)}
     return "given away by the term" if own & given else ""
 
 
-def _parts(subject: str) -> list[str]:
+def parts_of(text: str) -> list[str]:
     """The words of a term, those inside camelCase and snake_case too."""
     apart = (
-        re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", subject)
-        .replace("_", " ")
-        .replace(".", " ")
+        re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text).replace("_", " ").replace(".", " ")
     )
     return normal_words(apart)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from smolforge.data.questions import code_text
+from smolforge.data.questions.declaring import declared_facts, with_one_place
 from smolforge.data.questions.defining import entry_facts, sentence_definitions, symbol_facts
 from smolforge.data.questions.fact import KINDS, Fact, Tally
 from smolforge.data.questions.fields import field_facts
@@ -43,7 +44,8 @@ def find_facts(
         dropped.update(read.cut)
         dropped["document: nothing to read"] += not read.blocks
         kept.add(document_facts(id, read, dropped))
-    telling = (fact for fact in kept.facts() if _is_telling(fact, words, dropped))
+    placed = with_one_place(kept.facts(), dropped)
+    telling = (fact for fact in placed if _is_telling(fact, words, dropped))
     named = (_named(fact, titles) for fact in telling)
     return sorted((f for f in named if _has_place(f, dropped)), key=lambda fact: (fact.id, fact.kind))
 
@@ -117,7 +119,8 @@ def document_facts(id: str, read: Outline, dropped: Tally) -> Iterator[Fact]:
         elif block.kind == "symbol":
             yield from symbol_facts(block, id, title, dropped)
     yield from field_facts([b for b in read.blocks if b.kind in ("field", "cell")], id, title, dropped)
-    if not any(block.kind == "symbol" for block in read.blocks):
+    yield from declared_facts(read.blocks, id, title, dropped)
+    if not any(block.kind in ("symbol", "declared") for block in read.blocks):
         yield from section_facts(read.blocks, id, title, dropped)
 
 

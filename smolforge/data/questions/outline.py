@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 from smolforge.data.questions import code_text
 from smolforge.data.questions.blocks import ITEM, Block, blocks_of, cells_of, table_blocks
+from smolforge.data.questions.declaring import declared_blocks
 from smolforge.data.questions.inline import plain, tidy
 from smolforge.data.questions.wordlists import phrases
 
@@ -72,7 +73,13 @@ def outline(id: str, text: str) -> Outline:
     text = text[:MAX_CHARS]
     symbols = code_text.symbols_of(id, text)
     if symbols is not None:
-        return Outline("/".join(PurePosixPath(id).parts[-2:]), list(_symbol_blocks(symbols)), cut)
+        title = "/".join(PurePosixPath(id).parts[-2:])
+        declared = (
+            block
+            for one in code_text.declarations_of(id, text)
+            for block in declared_blocks(one.name, one.kind, one.head, title, is_top=one.is_top)
+        )
+        return Outline(title, [*_symbol_blocks(symbols), *declared], cut)
     reader = _Reader()
     body = _without_front_matter(text, reader)
     for line in body.splitlines():

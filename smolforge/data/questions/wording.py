@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from smolforge.data.questions import code_text
 from smolforge.data.questions.blocks import GLOSSARY
+from smolforge.data.questions.declaring import BASE, FILE, is_declared
 from smolforge.data.questions.fact import Fact
 from smolforge.data.questions.sections import GENERIC
 from smolforge.data.questions.wordlists import FUNCTION_WORDS
@@ -88,6 +89,8 @@ def subject_question(fact: Fact) -> Question:
 
 def _field_question(fact: Fact) -> Question:
     label = quoted(fact.label)
+    if is_declared(fact):
+        return _plain(_declaration_question(fact), fact.answer)
     if not fact.subject:
         under = f", under {quoted(fact.heading)}" if fact.heading else ""
         return _plain(f"In {quoted(fact.title)}{under}, what is given as {label}?", fact.answer)
@@ -95,6 +98,14 @@ def _field_question(fact: Fact) -> Question:
     table = f"the table {quoted(named)}" if named else "the table"
     origin = f" of {quoted(fact.title)}" if fact.title else ""
     return _plain(f"In {table}{origin}, what is given for {quoted(fact.subject)} under {label}?", fact.answer)
+
+
+def _declaration_question(fact: Fact) -> str:
+    if fact.label == FILE:
+        return f"In which file is {fact.subject} defined?"
+    if fact.label == BASE:
+        return f"Which class does {fact.subject} of {place_of(fact)} derive from?"
+    return f"In {place_of(fact)}, what is the default of {fact.label} in {fact.subject}?"
 
 
 def _gap_question(fact: Fact) -> Question:
