@@ -10,7 +10,7 @@ from typing import Any
 from smolforge.artifacts import Artifact
 from smolforge.errors import StoreError
 from smolforge.plan import Step, config_changes
-from smolforge.store import Store, Tree, format_facts, read_labels, read_record, verify
+from smolforge.store import MOST_FACTS_SHOWN, Store, Tree, format_facts, read_labels, read_record, verify
 from smolforge.units import format_bytes, format_count, format_seconds
 
 H100_FLOPS = 990e12
@@ -109,7 +109,9 @@ def _facts_diff(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
             parts.append(f"{name} {a:.4g} → {b:.4g} ({b - a:+.4g})")
         else:
             parts.append(f"{name} {a} → {b}")
-    return ", ".join(parts[:8]) or "other bytes, same facts"
+    if len(parts) > MOST_FACTS_SHOWN:
+        parts[MOST_FACTS_SHOWN:] = [f"and {len(parts) - MOST_FACTS_SHOWN} more"]
+    return ", ".join(parts) or "other bytes, same facts"
 
 
 def plan_text(steps: list[Step]) -> str:

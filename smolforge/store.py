@@ -296,17 +296,36 @@ def verify(folder: Path) -> list[str]:
     return sorted(name for name in {*files, *expected} if files.get(name) != expected.get(name))
 
 
+MOST_FACTS_SHOWN = 12
+
+
 def format_facts(facts: Facts) -> str:
-    """Facts in one line, the whole numbers shortened."""
+    """Facts in one line, whole numbers shortened, a value with its interval in brackets; says how many are left out."""
+    ends = {
+        f"{name}{end}"
+        for name in facts
+        for end in ("_low", "_high")
+        if {f"{name}_low", f"{name}_high"} <= set(facts)
+    }
+    named = [name for name in facts if name not in ends]
+    shown = [_format_fact(name, facts) for name in named[:MOST_FACTS_SHOWN]]
+    if len(named) > MOST_FACTS_SHOWN:
+        shown.append(f"and {len(named) - MOST_FACTS_SHOWN} more")
+    return ", ".join(shown)
 
-    def text(name: str, value: Any) -> str:
-        if isinstance(value, bool | str):
-            return f"{name} {value}"
-        if name.endswith("bytes") or name.startswith("bytes"):
-            return f"{name} {format_bytes(value)}" if value >= 1024 else f"{name} {value:g}"
-        return f"{name} {format_count(value) if isinstance(value, int) else f'{value:.4g}'}"
 
-    return ", ".join(text(name, value) for name, value in list(facts.items())[:8])
+def _format_fact(name: str, facts: Facts) -> str:
+    value: Any = facts[name]
+    if isinstance(value, bool | str):
+        return f"{name} {value}"
+    if name.endswith("bytes") or name.startswith("bytes"):
+        return f"{name} {format_bytes(value)}" if value >= 1024 else f"{name} {value:g}"
+    if isinstance(value, int):
+        return f"{name} {format_count(value)}"
+    low, high = facts.get(f"{name}_low"), facts.get(f"{name}_high")
+    return f"{name} {value:.3g}" + (
+        f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""
+    )
 
 
 def as_artifact(kind: type[A], folder: Path, record: Mapping[str, Any]) -> A:

@@ -15,7 +15,7 @@ from smolforge.errors import StageError, StoreError
 from smolforge.log import Log
 from smolforge.plan import Plan
 from smolforge.stage import stage
-from smolforge.store import Store, read_labels, verify
+from smolforge.store import MOST_FACTS_SHOWN, Store, format_facts, read_labels, verify
 
 RUNS: list[str] = []
 
@@ -172,3 +172,17 @@ def test_records_hold_no_path_of_the_machine_outside_provenance(lab: Path) -> No
     record = json.loads((made.path / "record.json").read_text())
     record.pop("provenance")
     assert str(lab) not in json.dumps(record)
+
+
+def test_facts_in_a_line_keep_intervals_together_and_say_what_is_left_out() -> None:
+    scores = {
+        "arc": 0.4123,
+        "arc_high": 0.5,
+        "arc_low": 0.3,
+        "bits_low": 2,
+        "items": 12_345,
+        "size_bytes": 4096,
+    }
+    assert format_facts(scores) == "arc 0.412 [0.3, 0.5], bits_low 2, items 12.3K, size_bytes 4.0 KiB"
+    many = {f"f{n:02}": n for n in range(MOST_FACTS_SHOWN + 3)}
+    assert format_facts(many).endswith("f11 11, and 3 more")
