@@ -51,15 +51,22 @@ def hold_out_documents(cfg: HoldOutDocumentsConfig, job: Job, *, raw: RawDocs) -
     Facts   texts, texts_own_<domain>
     Raises  InputError when not even two documents of one domain can be spared
     """
+    from smolforge.data.source_stages import OWN_DOMAINS
+
     share, counts = cfg.share, _hold_out(cfg, job, raw, cfg.share)
     while max(counts.values(), default=0) < LEAST_HELD_OUT and share < MOST_SHARE:
         share = min(MOST_SHARE, 2 * share)
         counts = _hold_out(cfg, job, raw, share)
     if max(counts.values(), default=0) < LEAST_HELD_OUT:
+        there = ", ".join(
+            f"{raw.facts[f'documents_{domain}']} of {domain}"
+            for domain in OWN_DOMAINS
+            if raw.facts.get(f"documents_{domain}")
+        )
         raise InputError(
-            f"fewer than {LEAST_HELD_OUT} documents of the folder could be held out",
-            where="there are too few, or the rules for clean text drop all of them",
-            fix="give more documents",
+            f"fewer than {LEAST_HELD_OUT} documents of the folder could be held out to judge the model by",
+            where=f"the folder has {there or 'none'}; the rules for clean text kept {max(counts.values(), default=0)} of half of them",
+            fix="give more documents, or longer ones in whole sentences",
         )
     return {"texts": sum(counts.values()), **{f"texts_own_{name}": n for name, n in counts.items()}}
 
