@@ -38,7 +38,7 @@ FOLDERS = {
         ("openstax/osbooks-introduction-philosophy", "openstax/osbooks-astronomy"),
         "md",
     ),
-    "repository": ("code", ("fastapi/typer",), ""),
+    "repository": ("code", ("Netflix/metaflow",), ""),
     "factbook": ("prose/world_factbook", ("factbook/",), "md"),
 }
 
