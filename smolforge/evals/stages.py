@@ -136,7 +136,7 @@ def evaluate(
     return _facts(scores)
 
 
-@stage(makes=EvalTexts, version=1)
+@stage(makes=EvalTexts, version=2)
 def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
     """Read public benchmarks as held-out items.
 

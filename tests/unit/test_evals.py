@@ -20,7 +20,7 @@ from smolforge.evals.grade import (
 from smolforge.evals.sandbox import run_programs
 from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks
 from smolforge.evals.task import Item, Logprob, item_from_plain, item_to_plain
-from smolforge.evals.tasks import ifeval
+from smolforge.evals.tasks import ifeval, load_benchmark
 from smolforge.evals.tasks.hellaswag import clean
 from smolforge.log import Log
 from smolforge.stage import Job
@@ -343,3 +343,25 @@ def test_unknown_and_missing_benchmarks(tmp_path):
         load_benchmarks(LoadBenchmarksConfig(folder=str(tmp_path), names=("piqa",)), job_in(tmp_path / "b"))
     with pytest.raises(InputError, match="does not exist"):
         load_benchmarks(LoadBenchmarksConfig(folder=str(tmp_path / "no")), job_in(tmp_path / "c"))
+
+
+def test_mmlu_names_its_subject(tmp_path):
+    """The prompts of the published evaluation: cloze for MMLU, letters for MMLU-Pro; rows without a subject do without."""
+    for name, rows in (
+        ("mmlu", [{"subject": "high_school_physics", "question": "What falls?", "choices": ["A stone", "Nothing"], "answer": 0},
+                  {"question": "What floats?", "choices": ["A stone", "Wood"], "answer": 1}]),
+        ("mmlu_pro", [{"category": "business", "question": "Who pays?", "options": ["You", "I"], "answer_index": 1}]),
+    ):  # fmt: skip
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known, unknown = load_benchmark("mmlu", tmp_path)
+    assert known.prompt == (
+        "The following are questions about high school physics.\nQuestion: What falls?\nAnswer:"
+    )
+    assert unknown.prompt == "Question: What floats?\nAnswer:"
+    [pro] = load_benchmark("mmlu_pro", tmp_path)
+    assert pro.prompt == (
+        "The following are multiple choice questions (with answers) about business.\n\n"
+        "Who pays?\nA. You\nB. I\nAnswer:"
+    )
+    assert pro.choices == ["A", "B"] and pro.answer == 1
