@@ -10,6 +10,7 @@ logits are fp32.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,15 +23,14 @@ from torch.nn import functional
 from smolforge import kernels
 from smolforge.evals.task import Ended, Logprob, Sampling, Told
 from smolforge.kernels import Heads, Packed
-from smolforge.model.config import ModelConfig
 from smolforge.model.sampling import Chooser
 from smolforge.model.transformer import Llama, whole_weight
+from smolforge.model.writing import Cache, Writing
 
 MOST_ROWS = 128
 BATCH_TOKENS = 16_384
 CACHE_BYTES = 1 << 30
 LOGIT_NUMBERS = 8 << 20
-COMPACT_BELOW = 0.6
 ENDED_STEPS = 8
 """Steps between two looks at whether answers have ended by what they say."""
 START_TOKEN = 0
@@ -66,25 +66,6 @@ class _Layer:
     down: _Product
     heads: Heads
     values: Tensor | None
-
-
-class _Cache:
-    """Keys and values of every layer, (R, K, S, E) each, filled up to each row's own length."""
-
-    def __init__(
-        self, config: ModelConfig, rows: int, capacity: int, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        shape = (rows, config.num_key_value_heads, capacity, config.head_dim)
-        layers = range(config.num_hidden_layers)
-        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
-        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
-
-    def take(self, rows: Tensor) -> None:
-        """Keep (or repeat) these rows."""
-        rows = rows.to(self.keys[0].device)
-        for tensors in (self.keys, self.values):
-            for layer, tensor in enumerate(tensors):  # one after the other: never all of them twice
-                tensors[layer] = tensor.index_select(0, rows)
 
 
 class TorchLanguageModel:
@@ -232,24 +213,26 @@ class TorchLanguageModel:
         if how.max_new_tokens <= 0 or not prompts:
             return answers
         ready = [self._fit(prompt, how) for prompt in prompts]
-        order = sorted(range(len(ready)), key=lambda i: len(ready[i]))
-        lengths = [len(ready[i]) + how.max_new_tokens for i in order]
-        for a, b in _batches(lengths, CACHE_BYTES // self._token_bytes, MOST_ROWS):
-            rows = order[a:b]
-
-            def closed(count: int, before: int = a) -> None:
-                if told is not None:
-                    told(before + count)
-
-            found = self._answer_batch([ready[i] for i in rows], rows, how, stop, ended, closed)
-            for row, answer in zip(rows, found, strict=True):
-                answers[row] = answer
+        waiting = deque(sorted(range(len(ready)), key=lambda i: len(ready[i])))
+        stops = torch.tensor(sorted(set(stop)), dtype=torch.long)
+        writing, turn = self._nothing_written(how), 0
+        while waiting or writing.rows:
+            read = self._fill_up(writing, waiting, ready, how) if writing.is_thin else writing.rows
+            for place, ids in self._choose(writing, self._read(writing, read, ready), stops, ended):
+                answers[place] = ids
+            turn += 1
+            is_alive = bool(writing.alive_R.any())
+            if told is not None and (turn % ENDED_STEPS == 0 or not is_alive):
+                told(len(prompts) - len(waiting) - int(writing.alive_R.sum()))
+            if not is_alive and not waiting:
+                break
         return answers
 
     def stream(self, prompt: Sequence[int], how: Sampling, stop: Sequence[int] = ()) -> Iterator[int]:
         """The same tokens as `generate([prompt], how, stop)[0]`, one at a time as they are chosen."""
         ready = self._fit(prompt, how)
-        chooser = Chooser(how, [0], [ready], self.config.vocab_size)
+        chooser = Chooser(how, self.config.vocab_size)
+        chooser.add([0], [ready])
         steps = self._capacity(len(ready), how) - len(ready)
         stops = set(stop)
         with torch.inference_mode():
@@ -257,7 +240,7 @@ class TorchLanguageModel:
             logits_RV = self._prefill([ready], cache)
         for step in range(steps):
             with torch.inference_mode():  # entered a step at a time: it must not leak to the caller
-                token_R = chooser.choose(logits_RV, step)
+                token_R = chooser.choose(logits_RV, torch.tensor([step]))
             token = int(token_R)
             if token in stops:
                 return
@@ -266,57 +249,68 @@ class TorchLanguageModel:
                 with torch.inference_mode():
                     logits_RV = self._step(token_R, torch.tensor([len(ready) + step]), cache)
 
-    def _answer_batch(
-        self,
-        prompts: list[list[int]],
-        places: Sequence[int],
-        how: Sampling,
-        stop: Sequence[int],
-        ended: Ended | None,
-        closed: Told,
-    ) -> list[list[int]]:
-        lengths = torch.tensor([len(p) for p in prompts])
-        capacity = max(self._capacity(len(p), how) for p in prompts)
-        limits = torch.tensor([self._capacity(len(p), how) - len(p) for p in prompts])
-        stops = torch.tensor(sorted(set(stop)), dtype=torch.long)
-        cache = self._cache(len(prompts), capacity)
-        chooser = Chooser(how, places, prompts, self.config.vocab_size)
-        chosen_RN = torch.zeros(len(prompts), int(limits.max()), dtype=torch.long)
-        counts_R = torch.zeros(len(prompts), dtype=torch.long)
-        rows = torch.arange(len(prompts))
-        logits_RV = self._prefill(prompts, cache)
-        for step in range(chosen_RN.shape[1]):
-            token_R = chooser.choose(logits_RV, step)
-            open_R = counts_R[rows] == step
-            if len(stops):
-                open_R &= ~torch.isin(token_R, stops)
-            chosen_RN[rows, step] = token_R
-            counts_R[rows] += open_R
-            if ended is not None and step % ENDED_STEPS == ENDED_STEPS - 1:
-                for row in rows[open_R].tolist():
-                    if ended(places[row], chosen_RN[row, : step + 1].tolist()):
-                        limits[row] = step + 1
-            open_R &= limits[rows] > step + 1
-            alive = int(open_R.sum())
-            if step % ENDED_STEPS == ENDED_STEPS - 1 or not alive:
-                closed(len(prompts) - alive)
-            if not alive:
-                break
-            if alive <= COMPACT_BELOW * len(rows):
-                keep = open_R.nonzero()[:, 0]
-                cache.take(keep)
-                chooser.take(keep)
-                rows, token_R = rows[keep], token_R[keep]
-            at_R = (lengths[rows] + step).clamp_max(capacity - 1)
-            logits_RV = self._step(token_R, at_R, cache)
-        return [chosen_RN[i, :n].tolist() for i, n in enumerate(counts_R.tolist())]
+    def _nothing_written(self, how: Sampling) -> Writing:
+        none, tokens = torch.zeros(0, dtype=torch.long), torch.zeros(0, how.max_new_tokens, dtype=torch.long)
+        chooser, cache = Chooser(how, self.config.vocab_size), self._cache(0, 0)
+        return Writing(none, none, none, none, none.bool(), tokens, chooser, cache)
 
-    def _prefill(self, prompts: list[list[int]], cache: _Cache) -> Tensor:
+    def _fill_up(
+        self, writing: Writing, waiting: deque[int], ready: Sequence[list[int]], how: Sampling
+    ) -> int:
+        """Drop the rows that have ended and let prompts that wait take their room; gives how many rows were there before."""
+        kept_R = writing.alive_R.nonzero()[:, 0]
+        writing.keep(kept_R)
+        kept, capacity, places = writing.rows, writing.capacity, list[int]()
+        while waiting and kept + len(places) < MOST_ROWS:
+            needed = max(capacity, self._capacity(len(ready[waiting[0]]), how))
+            rows = kept + len(places) + 1
+            if rows > 1 and rows * needed * self._token_bytes > CACHE_BYTES:
+                break
+            capacity = needed
+            places.append(waiting.popleft())
+        writing.cache.take(kept_R, len(places), capacity)
+        prompts = [ready[place] for place in places]
+        writing.add(places, prompts, [self._capacity(len(p), how) - len(p) for p in prompts])
+        return kept
+
+    def _read(self, writing: Writing, read: int, ready: Sequence[list[int]]) -> Tensor:
+        """Logits (R, V) of the next token: the first `read` rows read their last token, the others their prompts."""
+        found = []
+        if read:
+            token_R = writing.chosen_RN[torch.arange(read), (writing.step_R[:read] - 1).clamp_min(0)]
+            at_R = writing.length_R[:read] + writing.step_R[:read] - 1
+            found.append(self._step(token_R, at_R, writing.cache.part(0, read)))
+        if read < writing.rows:
+            prompts = [ready[place] for place in writing.place_R[read:].tolist()]
+            found.append(self._prefill(prompts, writing.cache.part(read, writing.rows)))
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _choose(
+        self, writing: Writing, logits_RV: Tensor, stops: Tensor, ended: Ended | None
+    ) -> Iterator[tuple[int, list[int]]]:
+        """The next token of every row; gives the (place, answer) of the rows that end by it."""
+        last = writing.chosen_RN.shape[1] - 1  # of a row that ended at its limit, nothing more is kept
+        token_R = writing.chooser.choose(logits_RV, writing.step_R.clamp_max(last))
+        open_R = writing.alive_R.clone()
+        if len(stops):
+            open_R &= ~torch.isin(token_R, stops)
+        rows_R = open_R.nonzero()[:, 0]
+        writing.chosen_RN[rows_R, writing.step_R[rows_R]] = token_R[rows_R]
+        writing.step_R = writing.step_R + open_R
+        if ended is not None:
+            for row in (open_R & (writing.step_R % ENDED_STEPS == 0)).nonzero()[:, 0].tolist():
+                open_R[row] = not ended(int(writing.place_R[row]), writing.answer(row))
+        open_R &= writing.step_R < writing.limit_R
+        for row in (writing.alive_R & ~open_R).nonzero()[:, 0].tolist():
+            yield int(writing.place_R[row]), writing.answer(row)
+        writing.alive_R = open_R
+
+    def _prefill(self, prompts: list[list[int]], cache: Cache) -> Tensor:
         hidden_RTD = self._hidden(_padded(prompts), None, cache)
         last_R = torch.tensor([len(p) - 1 for p in prompts])
         return self._logits(hidden_RTD[torch.arange(len(prompts)), last_R]).cpu()
 
-    def _step(self, token_R: Tensor, at_R: Tensor, cache: _Cache) -> Tensor:
+    def _step(self, token_R: Tensor, at_R: Tensor, cache: Cache) -> Tensor:
         hidden_RTD = self._hidden(token_R[:, None], at_R, cache)
         return self._logits(hidden_RTD[:, 0]).cpu()
 
@@ -324,8 +318,14 @@ class TorchLanguageModel:
         logits_NV = kernels.times_wide(hidden_ND.to(self.compute), self._output)
         return kernels.soft_capped(logits_NV, self.config.soft_cap)
 
-    def _cache(self, rows: int, capacity: int) -> _Cache:
-        return _Cache(self.config, rows, capacity, self.compute, self._device)
+    def _cache(self, rows: int, capacity: int) -> Cache:
+        config = self.config
+        shape = (rows, config.num_key_value_heads, capacity, config.head_dim)
+        keys, values = (
+            [torch.zeros(shape, dtype=self.compute, device=self._device) for _ in self._layers]
+            for _ in range(2)
+        )
+        return Cache(keys, values)
 
     @property
     def _positions(self) -> int:
@@ -348,7 +348,7 @@ class TorchLanguageModel:
 
     # ------------------------------------------------------------------ the network
 
-    def _hidden(self, tokens_RT: Tensor, at_R: Tensor | None, cache: _Cache | None) -> Tensor:
+    def _hidden(self, tokens_RT: Tensor, at_R: Tensor | None, cache: Cache | None) -> Tensor:
         """Normed last states (R, T, D), fp32, of new tokens that begin at cache index `at_R` (None: at 0)."""
         rows, length = tokens_RT.shape
         places = kernels.Places(rows, length, at_R, *self._tables)

@@ -23,19 +23,25 @@ BLOCK = 256
 class Chooser:
     """Picks the next token of each row; the random numbers belong to the row, not to the batch."""
 
-    def __init__(
-        self, how: Sampling, places: Sequence[int], prompts: Sequence[Sequence[int]], vocabulary: int
-    ):
+    def __init__(self, how: Sampling, vocabulary: int):
         self.how = how
         self._seen_RV: Tensor | None = None
         if how.repetition_penalty != 1.0:
-            self._seen_RV = torch.zeros(len(prompts), vocabulary, dtype=torch.bool)
-            for row, prompt in enumerate(prompts):
-                self._seen_RV[row, list(prompt)] = True
+            self._seen_RV = torch.zeros(0, vocabulary, dtype=torch.bool)
         self._uniform_RN: Tensor | None = None
         if how.temperature > 0:
-            draws = [_uniforms(how.seed, place, how.max_new_tokens) for place in places]
-            self._uniform_RN = torch.from_numpy(np.stack(draws))
+            self._uniform_RN = torch.zeros(0, how.max_new_tokens, dtype=torch.float64)
+
+    def add(self, places: Sequence[int], prompts: Sequence[Sequence[int]]) -> None:
+        """More rows: each prompt and its place in the call."""
+        if self._seen_RV is not None:
+            seen_RV = torch.zeros(len(prompts), self._seen_RV.shape[1], dtype=torch.bool)
+            for row, prompt in enumerate(prompts):
+                seen_RV[row, list(prompt)] = True
+            self._seen_RV = torch.cat([self._seen_RV, seen_RV])
+        if self._uniform_RN is not None and len(places):
+            draws = [_uniforms(self.how.seed, place, self.how.max_new_tokens) for place in places]
+            self._uniform_RN = torch.cat([self._uniform_RN, torch.from_numpy(np.stack(draws))])
 
     def take(self, rows: Tensor) -> None:
         """Keep these rows."""
@@ -44,8 +50,8 @@ class Chooser:
         if self._uniform_RN is not None:
             self._uniform_RN = self._uniform_RN[rows]
 
-    def choose(self, logits_RV: Tensor, step: int) -> Tensor:
-        """Token of each row at this step of the answer."""
+    def choose(self, logits_RV: Tensor, step_R: Tensor) -> Tensor:
+        """Token of each row at this step of its answer."""
         penalty = self.how.repetition_penalty
         if self._seen_RV is not None:
             punished = torch.where(logits_RV > 0, logits_RV / penalty, logits_RV * penalty)
@@ -53,7 +59,7 @@ class Chooser:
         if self._uniform_RN is None:
             token_R = logits_RV.argmax(1)
         else:
-            token_R = _sample(logits_RV, self.how, self._uniform_RN[:, step])
+            token_R = _sample(logits_RV, self.how, self._uniform_RN.gather(1, step_R[:, None])[:, 0])
         if self._seen_RV is not None:
             self._seen_RV.scatter_(1, token_R[:, None], True)
         return token_R

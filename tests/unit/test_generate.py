@@ -100,3 +100,29 @@ def test_one_hears_how_many_answers_are_done(reader, monkeypatch):
     how = Sampling(max_new_tokens=4 * ENDED_STEPS)
     reader.generate(prompts, how, ended=lambda place, ids: place == 1, told=heard.append)
     assert heard == sorted(heard) and heard[-1] == 4 and {1, 2} <= set(heard)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_answers_are_the_same_however_few_rows_have_room(reader, monkeypatch, temperature):
+    """Rows end at unlike lengths and prompts of unlike lengths take their places, longer ones in a larger cache."""
+    prompts = [[1 + i % 7] * (1 + (5 * i) % 23) for i in range(13)]
+    how = Sampling(max_new_tokens=5 * ENDED_STEPS, temperature=temperature, seed=4, repetition_penalty=1.3)
+
+    def ended(place, ids):
+        return len(ids) >= ENDED_STEPS * (1 + place % 5)
+
+    together = reader.generate(prompts, how, stop=[9], ended=ended)
+    assert len({len(ids) for ids in together}) > 3
+    refilled = []
+    fill_up = type(reader)._fill_up
+
+    def noted(self, writing, waiting, ready, how):
+        before = len(waiting)
+        kept = fill_up(self, writing, waiting, ready, how)
+        refilled.append((kept, before - len(waiting)))
+        return kept
+
+    monkeypatch.setattr(type(reader), "_fill_up", noted)
+    monkeypatch.setattr("smolforge.model.generate.CACHE_BYTES", 4 * 64 * reader._token_bytes)
+    assert reader.generate(prompts, how, stop=[9], ended=ended) == together
+    assert sum(kept > 0 and added > 0 for kept, added in refilled) >= 2, "rows go on while others are read"
