@@ -190,23 +190,21 @@ def write_answers(
         rounded = -(-items[i].max_new_tokens // ANSWER_ROUND_TOKENS) * ANSWER_ROUND_TOKENS
         groups.setdefault(rounded, []).append(i)
     answers, done = [""] * len(items), 0
-    for length_tokens in sorted(groups):
-        for start in range(0, len(groups[length_tokens]), BATCH_ITEMS):
-            rows = groups[length_tokens][start : start + BATCH_ITEMS]
+    for length_tokens, rows in sorted(groups.items()):
 
-            def ended(place: int, ids: Sequence[int], rows: list[int] = rows) -> bool:
-                return has_ended(items[rows[place]], tok.decode(list(ids)))
+        def ended(place: int, ids: Sequence[int], rows: list[int] = rows) -> bool:
+            return has_ended(items[rows[place]], tok.decode(list(ids)))
 
-            def told(count: int, before: int = done) -> None:
-                if watch is not None:
-                    watch(before + count)
+        def told(count: int, before: int = done) -> None:
+            if watch is not None:
+                watch(before + count)
 
-            how = Sampling(max_new_tokens=length_tokens)
-            looked_at = ended if form == "text" else None  # in chat an answer ends by its end token
-            written = model.generate([prompts[i] for i in rows], how, tok.end_ids, looked_at, told)
-            for i, ids in zip(rows, written, strict=True):
-                answers[i] = tok.decode(ids[: items[i].max_new_tokens])
-            done += len(rows)
+        how = Sampling(max_new_tokens=length_tokens)
+        looked_at = ended if form == "text" else None  # in chat an answer ends by its end token
+        written = model.generate([prompts[i] for i in rows], how, tok.end_ids, looked_at, told)
+        for i, ids in zip(rows, written, strict=True):
+            answers[i] = tok.decode(ids[: items[i].max_new_tokens])
+        done += len(rows)
     return answers
 
 
