@@ -92,7 +92,7 @@ class HoldOutConfig:
             )
 
 
-@stage(makes=EvalTexts, version=2)
+@stage(makes=EvalTexts, version=3)
 def hold_out(
     cfg: HoldOutConfig,
     job: Job,

@@ -85,20 +85,18 @@ def grade_text(item: Item, answer: str) -> Grade:
 
 def cut_answer(item: Item, answer: str, form: Form) -> str:
     """The part of a continuation that answers: a base model knows no end and writes the next question too."""
-    if form == "chat":
-        return answer.strip()
-    for stop in item.stops:
+    for stop in item.chat_stops if form == "chat" else item.stops:
         answer = answer.partition(stop)[0]
-    if not item.stops:
+    if form == "text" and not item.stops:
         answer = NEXT_TURN.split("\n" + answer, maxsplit=1)[0]
         if item.kind in ("exact", "overlap"):
             answer = answer.strip().partition("\n\n")[0]
     return answer.strip()
 
 
-def has_ended(item: Item, answer: str) -> bool:
-    """Whether `cut_answer` would take nothing that may follow in the text form."""
-    return len(cut_answer(item, answer, "text")) < len(answer.strip())
+def has_ended(item: Item, answer: str, form: Form) -> bool:
+    """Whether `cut_answer` would take nothing that may follow."""
+    return len(cut_answer(item, answer, form)) < len(answer.strip())
 
 
 # -- exact answers -------------------------------------------------------------------------------------

@@ -193,14 +193,15 @@ def write_answers(
     for length_tokens, rows in sorted(groups.items()):
 
         def ended(place: int, ids: Sequence[int], rows: list[int] = rows) -> bool:
-            return has_ended(items[rows[place]], tok.decode(list(ids)))
+            return has_ended(items[rows[place]], tok.decode(list(ids)), form)
 
         def told(count: int, before: int = done) -> None:
             if watch is not None:
                 watch(before + count)
 
         how = Sampling(max_new_tokens=length_tokens)
-        looked_at = ended if form == "text" else None  # in chat an answer ends by its end token
+        # Most answers in chat end by their end token alone.
+        looked_at = ended if form == "text" or any(items[i].chat_stops for i in rows) else None
         written = model.generate([prompts[i] for i in rows], how, tok.end_ids, looked_at, told)
         for i, ids in zip(rows, written, strict=True):
             answers[i] = tok.decode(ids[: items[i].max_new_tokens])

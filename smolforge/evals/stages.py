@@ -89,7 +89,7 @@ def benchmarks_in(
     )
 
 
-@stage(makes=Scores, version=2)
+@stage(makes=Scores, version=3)
 def evaluate(
     cfg: EvaluateConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
 ) -> Facts:
@@ -136,7 +136,7 @@ def evaluate(
     return _facts(scores)
 
 
-@stage(makes=EvalTexts, version=2)
+@stage(makes=EvalTexts, version=3)
 def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
     """Read public benchmarks as held-out items.
 

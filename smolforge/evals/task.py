@@ -29,7 +29,8 @@ class Item:
               overlap    word overlap (ROUGE-L F1) with `answer`, counted right from `threshold` upwards
     messages  may end with the assistant's turn left open: the answer goes on from there
     code_prefix  code: what stands before the model's code (a signature that `prompt` asks to complete)
-    stops     text form: an answer ends where one of these begins
+    stops     text form: an answer ends where one of these begins; chat_stops: the same of the chat form, for questions
+              with worked examples, after which a model goes on to write the next one
     chance    probability that a blind guess is right
     """
 
@@ -44,6 +45,7 @@ class Item:
     tools: Sequence[Mapping[str, Any]] = ()
     code_prefix: str = ""
     stops: Sequence[str] = ()
+    chat_stops: Sequence[str] = ()
     threshold: float = 0.5
     chance: float = 0.0
     max_new_tokens: int = 64
@@ -60,6 +62,7 @@ ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "tools": (list, tuple),
     "code_prefix": str,
     "stops": (list, tuple),
+    "chat_stops": (list, tuple),
     "threshold": (int, float),
     "chance": (int, float),
     "max_new_tokens": int,

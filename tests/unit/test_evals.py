@@ -15,6 +15,7 @@ from smolforge.evals.grade import (
     grade_answers,
     grade_calls,
     grade_exact,
+    has_ended,
     rouge_l,
 )
 from smolforge.evals.sandbox import run_programs
@@ -104,6 +105,10 @@ def test_a_base_models_answer_ends_before_the_next_question():
     assert cut_answer(item("checks", checks=[{"name": "no_commas"}]), " a\n\nb\nUser: c", "text") == "a\n\nb"
     assert cut_answer(item("exact", answer="4", stops=["#"]), " 4\n\n5#6", "text") == "4\n\n5"
     assert cut_answer(asked, " 4\n\nQuestion: 5 ", "chat") == "4\n\nQuestion: 5"
+    taught = item("exact", answer="4", stops=["#"], chat_stops=["\nQuestion:"])
+    assert cut_answer(taught, " 4\n#\nQuestion: 5 ", "chat") == "4\n#"
+    assert has_ended(taught, "4\nQuestion:", "chat") and not has_ended(taught, "4\nQuestion", "chat")
+    assert has_ended(taught, "4#", "text") and not has_ended(taught, "4#", "chat")
 
 
 @pytest.mark.parametrize(

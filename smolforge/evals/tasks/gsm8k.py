@@ -28,6 +28,7 @@ def items(folder: Path) -> list[Item]:
                 prompt=prompt,
                 answer="#### " + field(row, "answer", where).rpartition("####")[2].strip(),
                 stops=["\nQuestion:"],
+                chat_stops=["\nQuestion:"],
                 max_new_tokens=MAX_NEW_TOKENS,
             )
         )

@@ -1,4 +1,4 @@
-"""TriviaQA without context (arXiv:1705.03551): up to 20 tokens, the whole answer equal to any alias.
+"""TriviaQA without context (arXiv:1705.03551): up to 20 tokens or to the next question, the first line equal to any alias.
 
 No alias is dropped; SmolLM2's harness drops those that extend another one, so ours can only be higher.
 """
@@ -26,7 +26,8 @@ def items(folder: Path) -> list[Item]:
                 messages=[{"role": "user", "content": prompt}],
                 prompt=prompt,
                 answer=[f"{text}" for text in dict.fromkeys([known["value"], *known["aliases"]])],
-                stops=["Question", "\n"],
+                stops=["Question"],
+                chat_stops=["Question"],
                 max_new_tokens=20,
             )
         )
