@@ -261,16 +261,24 @@ def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, 
 
 @main.command()
 @click.argument("model")
+@click.argument("question", required=False)
 @click.option("--system", help="System message.")
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.3, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True)
 @lab_option
-def chat(model: str, system: str | None, temperature: float, max_tokens: int, lab: Path) -> None:
-    """Talk to a model in the terminal. MODEL is a run, a label, a released name, a model folder or a .gguf file."""
+def chat(
+    model: str, question: str | None, system: str | None, temperature: float, max_tokens: int, lab: Path
+) -> None:
+    """Talk to a model in the terminal, or have it answer one QUESTION. MODEL is a run, a label, a released name, a model
+    folder or a .gguf file.
+    """
     from smolforge.models import open_talker
     from smolforge.serve import terminal
 
-    terminal.chat(open_talker(model, lab), system=system, temperature=temperature, max_tokens=max_tokens)
+    if question is not None and not question.strip():
+        raise ConfigError("the question is empty", fix="write it after the model, in quotation marks")
+    talker = open_talker(model, lab)
+    terminal.chat(talker, system=system, temperature=temperature, max_tokens=max_tokens, question=question)
 
 
 @main.command()

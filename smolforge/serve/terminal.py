@@ -16,6 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+try:
+    import readline
+except ImportError:  # Windows
+    readline = None  # type: ignore[assignment]
+
 from smolforge.errors import InputError, SmolError
 from smolforge.evals.task import Sampling
 from smolforge.serve.talk import CHAT_SAMPLING, Talker
@@ -39,22 +44,25 @@ def chat(
     system: str | None = None,
     temperature: float = CHAT_SAMPLING.temperature,
     max_tokens: int = CHAT_SAMPLING.max_new_tokens,
+    question: str | None = None,
     read: TextIO | None = None,
     write: TextIO | None = None,
 ) -> None:
-    """Talk until the person leaves. Input that is no terminal is answered once."""
+    """Talk until the person leaves. A `question`, or input that is no terminal, is answered once."""
     read, write = read or sys.stdin, write or sys.stdout
     how = replace(CHAT_SAMPLING, temperature=temperature, max_new_tokens=max_tokens)
     session = Session(talker, system=system or "", how=how, write=write)
-    if not read.isatty():
-        text = read.read(LONGEST_MESSAGE_CHARACTERS + 1)
+    if question is not None or not read.isatty():
+        text = question if question is not None else read.read(LONGEST_MESSAGE_CHARACTERS + 1)
         if len(text) > LONGEST_MESSAGE_CHARACTERS:
             raise InputError(
-                "the piped message is too long", fix=f"send at most {LONGEST_MESSAGE_CHARACTERS} characters"
+                "the message is too long", fix=f"send at most {LONGEST_MESSAGE_CHARACTERS} characters"
             )
         if text.strip():
             session.say(text.strip())
         return
+    if readline is not None:  # a paste is told by how quickly its lines come
+        readline.parse_and_bind("set enable-bracketed-paste off")
     print(f"{talker.name} · /help for commands, Ctrl-D to leave", file=write, flush=True)
     while True:
         try:
@@ -198,8 +206,8 @@ def _is_control(code: int) -> bool:
 def _ask(read: TextIO, write: TextIO) -> str | None:
     """The next message, or None at the end of input."""
     while True:
-        print("\n> ", end="", file=write, flush=True)
-        lines = list(_lines(read))
+        print(file=write)
+        lines = list(_lines(read, write))
         if not lines:
             print(file=write)
             return None
@@ -208,19 +216,30 @@ def _ask(read: TextIO, write: TextIO) -> str | None:
             return text
 
 
-def _lines(read: TextIO) -> Iterator[str]:
+def _line(read: TextIO, write: TextIO, prompt: str = "") -> str:
+    """One line with its end; nothing at the end of input. At a keyboard it can be edited, and earlier ones come back."""
+    if read is not sys.stdin or readline is None:
+        print(prompt, end="", file=write, flush=True)
+        return read.readline()
+    try:
+        return input(prompt) + "\n"
+    except EOFError:
+        return ""
+
+
+def _lines(read: TextIO, write: TextIO) -> Iterator[str]:
     """One typed line; or all lines of a paste; or all lines between two lines of triple quotes."""
-    line = read.readline()
+    line = _line(read, write, "> ")
     if line.lstrip().startswith('"""'):
         line = line.lstrip()[3:]
         while line and not line.rstrip().endswith('"""'):
             yield line
-            line = read.readline()
+            line = _line(read, write)
         yield line.rstrip().removesuffix('"""') + "\n"
         return
     while line:
         yield line
-        line = read.readline() if not line.startswith("/") and _more_waits(read) else ""
+        line = _line(read, write) if not line.startswith("/") and _more_waits(read) else ""
 
 
 def _more_waits(read: TextIO) -> bool:
