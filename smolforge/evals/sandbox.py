@@ -11,7 +11,8 @@ operating system decides which are to be had, and `SandboxRun.isolation` names t
     namespaces   where ordinary users may have them: a network without devices
 
 What it does not promise: a program written to deceive its own assertions can (they run in one
-process); and without seccomp, namespaces and Landlock a program can read the user's files.
+process); a program can see whether a file is there, how large it is, and which processes run (`stat`), though it can read none
+of it; and without seccomp, namespaces and Landlock a program can read the user's files.
 """
 
 from __future__ import annotations

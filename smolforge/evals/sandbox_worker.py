@@ -59,22 +59,26 @@ ALLOWED_CALLS: dict[str, Any] = {
     "x86_64": {
         "audit_arch": 0xC000003E,
         "openat": 257,
+        "fcntl": 72,
         "calls": (
             0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 17, 19, 20, 21, 23, 24, 25, 28, 32, 33, 35, 39, 60, 63,
-            72, 78, 79, 89, 96, 97, 98, 99, 100, 102, 104, 107, 108, 110, 131, 186, 201, 202, 204, 217, 218, 219,
+            78, 79, 89, 96, 97, 98, 99, 100, 102, 104, 107, 108, 110, 131, 186, 201, 202, 204, 217, 218, 219,
             228, 229, 230, 231, 262, 267, 269, 270, 271, 273, 292, 318, 332, 334, 439,
         ),
     },
     "aarch64": {
         "audit_arch": 0xC00000B7,
         "openat": 56,
+        "fcntl": 25,
         "calls": (
-            17, 23, 24, 25, 48, 57, 61, 62, 63, 64, 65, 66, 67, 72, 73, 78, 79, 80, 93, 94, 96, 98, 99, 101, 113,
+            17, 23, 24, 48, 57, 61, 62, 63, 64, 65, 66, 67, 72, 73, 78, 79, 80, 93, 94, 96, 98, 99, 101, 113,
             114, 115, 123, 124, 128, 132, 135, 139, 153, 160, 165, 169, 172, 173, 174, 175, 176, 177, 178, 179, 214,
             215, 216, 222, 226, 233, 278, 291, 293, 439,
         ),
     },
 }  # fmt: skip
+# Of fcntl, what copies a descriptor or tells of it: F_SETOWN, F_SETSIG and O_ASYNC would have the kernel send signals to others.
+FCNTL_COMMANDS = (0, 1, 2, 3, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC
 WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 ALLOW, DENY, KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000  # 1 is EPERM
 
@@ -150,6 +154,11 @@ def seccomp_filter():
         (equal, 0, 4, table["openat"]),
         (load, 0, 0, 32),  # third argument of openat: its flags
         (any_bit, 0, 1, WRITING_FLAGS),
+        (give, 0, 0, DENY),
+        (give, 0, 0, ALLOW),
+        (equal, 0, len(FCNTL_COMMANDS) + 3, table["fcntl"]),
+        (load, 0, 0, 24),  # second argument of fcntl: what to do
+        *((equal, len(FCNTL_COMMANDS) - index, 0, what) for index, what in enumerate(FCNTL_COMMANDS)),
         (give, 0, 0, DENY),
         (give, 0, 0, ALLOW),
     ]

@@ -104,6 +104,23 @@ def test_other_processes_are_safe():
     assert not only("import os\nos.kill(os.getppid(), 9)").ok
 
 
+@linux
+@pytest.mark.parametrize(
+    "command", ["F_SETOWN, os.getppid()", "F_SETSIG, 9", "F_SETFL, os.O_ASYNC", "F_NOTIFY, 1", "15, bytes(8)"]
+)
+def test_the_kernel_sends_no_signals_for_a_program(command: str):
+    """A descriptor's owner gets a signal of its choice when something is written: any process of the same user."""
+    command = command if command[0].isdigit() else f"fcntl.{command}"
+    outcome = only(f"import fcntl, os\nfcntl.fcntl(1, {command})")
+    assert not outcome.ok and "PermissionError" in outcome.error
+
+
+@linux
+def test_descriptors_can_still_be_copied_and_asked():
+    program = "import fcntl, os\nprint(fcntl.fcntl(1, fcntl.F_GETFL) >= 0, fcntl.fcntl(1, fcntl.F_GETFD) >= 0)\nos.dup(1)"
+    assert only(program).output == "True True\n"
+
+
 def test_the_environment_is_empty(monkeypatch):
     monkeypatch.setenv("SMOL_SECRET", "hidden")
     outcome = only(
