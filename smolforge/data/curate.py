@@ -30,13 +30,13 @@ from smolforge.data.documents import (
     RowGroup,
     Verdict,
     as_document,
-    clean_surrogates,
     drop,
     read_group,
 )
 from smolforge.data.extract import ExtractionError, extract_html, tidy
 from smolforge.data.hashing import normal_words, word_hashes
 from smolforge.data.language import THRESHOLD, check_languages, language_of
+from smolforge.data.plain_json import whole_text
 from smolforge.data.quality import QualityScorer
 
 EXCERPT_CHARS = 200
@@ -132,7 +132,7 @@ def judge(document: Document, how: Curation) -> Judged:
     if document.id in how.held_out:
         return Judged(drop("held_out", "kept for evaluation"), document.text)
     try:
-        text = clean_surrogates(text_of(document))
+        text = whole_text(text_of(document))
     except ExtractionError as error:
         return Judged(drop("extraction", str(error)), document.text)
     if not text.strip():
@@ -218,7 +218,7 @@ def _row(document: Document, judged: Judged, how: Curation) -> dict[str, Any]:
 
 def excerpt(text: str) -> str:
     """The beginning of a text on one line."""
-    return clean_surrogates(" ".join(text[: EXCERPT_CHARS * 4].split())[:EXCERPT_CHARS])
+    return whole_text(" ".join(text[: EXCERPT_CHARS * 4].split())[:EXCERPT_CHARS])
 
 
 def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smolforge.data.plain_json import whole_text
 from smolforge.errors import InputError
 
 Kind = Literal["html", "text", "markdown", "code"]
@@ -148,18 +149,9 @@ def raw_row(document: Document) -> dict[str, str]:
         "id": document.id,
         "kind": document.kind,
         "url": document.url,
-        "text": clean_surrogates(document.text),
+        "text": whole_text(document.text),
         "meta": json.dumps(dict(document.meta), sort_keys=True, ensure_ascii=False),
     }
-
-
-def clean_surrogates(text: str) -> str:
-    """`text` without lone surrogates, which UTF-8 cannot hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
-    return text
 
 
 @dataclass(frozen=True, slots=True)

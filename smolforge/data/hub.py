@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from smolforge.data.documents import Document, Kind
+from smolforge.data.plain_json import NotJson, parse_json
 from smolforge.errors import InputError
 
 MAX_RECORD_BYTES = 8 * 2**20
@@ -174,8 +175,8 @@ def _json_records(path: Path, name: str) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as lines:
         for number, line in enumerate(iter(lambda: lines.readline(MAX_RECORD_BYTES), b"")):
             try:
-                record = json.loads(line)
-            except ValueError as error:
+                record = parse_json(line)
+            except NotJson as error:
                 raise InputError(
                     f"a line is no JSON: {error}", where=f"{name}:{number + 1}", fix="fetch it again"
                 ) from None

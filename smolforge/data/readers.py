@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import re
 import zlib
@@ -25,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smolforge.data.documents import Document, Kind
+from smolforge.data.plain_json import NotJson, parse_json, without_half_pairs
 from smolforge.data.records import chat_of, pair_of, text_of
 from smolforge.errors import InputError
 
@@ -263,8 +263,8 @@ def _from_line(line: bytes | None, where: str, limits: Limits) -> Iterator[Found
     if not line.strip():
         return
     try:
-        row = json.loads(decode(line))
-    except (json.JSONDecodeError, RecursionError):
+        row = parse_json(decode(line))
+    except NotJson:
         yield Skipped(where, "not JSON")
         return
     yield from_record(row, where, limits)
@@ -311,8 +311,8 @@ def _read_json(path: Path, relative: str, packed: bool, limits: Limits) -> Itera
         yield Skipped(relative, "record too long")
         return
     try:
-        value = json.loads(decode(data))
-    except (json.JSONDecodeError, RecursionError):
+        value = parse_json(decode(data))
+    except NotJson:
         # Some files called .json hold one record a line.
         lines = data.splitlines()
         found = [f for i, line in enumerate(lines) for f in _from_line(line, f"{relative}:{i + 1}", limits)]
@@ -338,21 +338,47 @@ def notebook_text(notebook: Mapping[str, Any]) -> str:
 
 
 def _read_parquet(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
+    """Rows of a Parquet file. Columns of dates, durations and the like are never converted: nobody asks for them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    number = 0
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError):
-        raise InputError(
-            "this is no readable Parquet file", where=relative, fix="write it again, or remove it"
-        ) from None
-    with file:
-        number = 0
-        for batch in file.iter_batches(batch_size=256):
-            for row in batch.to_pylist():
-                number += 1
-                yield from_record(row, f"{relative}:{number}", limits)
+        with pq.ParquetFile(path) as file:
+            wanted = [one.name for one in file.schema_arrow if not _is_never_asked_for(one.type)]
+            for batch in file.iter_batches(batch_size=256, columns=wanted):
+                for row in _rows_of(batch):
+                    number += 1
+                    where = f"{relative}:{number}"
+                    yield (
+                        Skipped(where, "record cannot be read")
+                        if row is None
+                        else from_record(row, where, limits)
+                    )
+    except (pa.ArrowException, OSError) as error:
+        if not number:
+            raise InputError(
+                "this is no readable Parquet file", where=relative, fix="write it again, or remove it"
+            ) from error
+        yield Skipped(f"{relative}:{number + 1}", "damaged file")
+
+
+def _is_never_asked_for(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_temporal(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
+
+
+def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | None]:
+    """The rows of a batch; None for one that holds what Python cannot."""
+    try:
+        yield from map(without_half_pairs, batch.to_pylist())
+    except (ValueError, OverflowError):
+        for place in range(batch.num_rows):
+            try:
+                yield without_half_pairs(batch.slice(place, 1).to_pylist()[0])
+            except (ValueError, OverflowError):
+                yield None
 
 
 OpenFile = Callable[[], io.BufferedIOBase]

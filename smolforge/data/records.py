@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smolforge.data.documents import Kind
+from smolforge.data.plain_json import NotJson, parse_json
 
 ROLES = {
     "system": "system", "user": "user", "human": "user", "prompter": "user", "assistant": "assistant",
@@ -57,8 +57,8 @@ def messages_of(value: Any) -> list[dict[str, Any]] | None:
     """A list of turns in our form, or None where `value` is no conversation."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
+            value = parse_json(value)
+        except NotJson:
             return None
     if not isinstance(value, Sequence) or isinstance(value, str) or not 0 < len(value) <= MAX_TURNS:
         return None
@@ -88,8 +88,8 @@ def _tool_calls(value: Any) -> list[dict[str, Any]]:
         arguments = call.get("arguments", call.get("parameters", {}))
         if isinstance(arguments, str):
             try:
-                arguments = json.loads(arguments)
-            except json.JSONDecodeError:
+                arguments = parse_json(arguments) if arguments.strip() else {}
+            except NotJson:
                 continue
         calls.append({"name": call["name"], "arguments": arguments})
     return calls
@@ -113,8 +113,8 @@ def chat_of(row: Mapping[str, Any], where: str) -> dict[str, Any] | None:
 def _tools(value: Any) -> list[Any]:
     if isinstance(value, str) and value.strip():
         try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
+            value = parse_json(value)
+        except NotJson:
             return []
     return [t for t in value if isinstance(t, Mapping)] if isinstance(value, list) else []
 

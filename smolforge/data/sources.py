@@ -193,14 +193,14 @@ def folder_found(folder: Path, *, limits: Limits | None = None, benchmarks: bool
     """Documents, chats, preference pairs and skips in a folder of the user's own, file by file in order.
 
     `benchmarks` turns the choice round: only what stands in benchmark folders and test files, which is
-    otherwise left out, because nothing may be trained on it.
-    Raises `InputError` for a missing or empty folder, and for a file of which nothing can be read.
+    otherwise left out, because nothing may be trained on it. A file of which nothing can be read is skipped.
+    Raises `InputError` for a missing or empty folder, and where nothing but such files is there.
     """
     limits = limits or Limits()
     _check_folder(folder)
-    seen_file = False
+    seen_file, found_any, first_error = False, False, None
     for path, skip in list_files(folder):
-        relative = path.relative_to(folder).as_posix()
+        relative = shown_name(path.relative_to(folder))
         seen_file = True
         if skip:
             yield Skipped(relative, skip)
@@ -208,11 +208,33 @@ def folder_found(folder: Path, *, limits: Limits | None = None, benchmarks: bool
             if not benchmarks:
                 yield Skipped(relative, "benchmark")
         else:
-            yield from read_file(path, relative, limits)
+            try:
+                for found in read_file(path, relative, limits):
+                    found_any |= not isinstance(found, Skipped)
+                    yield found
+            except InputError as error:
+                first_error = first_error or error
+                yield Skipped(relative, "unreadable file")
     if not seen_file:
         raise InputError(
             "the data folder is empty", where=str(folder), fix="put pages, documents, code or chats in it"
         )
+    if first_error is not None and not found_any:
+        raise first_error
+
+
+def shown_name(relative: Path) -> str:
+    """The path as text that UTF-8 can hold. Bytes of an old name that are none become U+FFFD, and what they were a mark
+    before the suffix, so that no two files share a name.
+    """
+    name = relative.as_posix()
+    try:
+        name.encode("utf-8")
+        return name
+    except UnicodeEncodeError:
+        mark = hashlib.blake2b(os.fsencode(name), digest_size=4).hexdigest()
+    stem, dot, suffix = os.fsencode(name).decode("utf-8", "replace").rpartition(".")
+    return f"{stem}-{mark}.{suffix}" if dot else f"{suffix}-{mark}"
 
 
 def _check_folder(folder: Path) -> None:
@@ -230,7 +252,7 @@ def folder_digest(folder: Path) -> str:
     _check_folder(folder)
     whole = hashlib.blake2b(digest_size=16)
     for path, skip in list_files(folder):
-        whole.update(f"{path.relative_to(folder).as_posix()}\x00{skip}\x00".encode("utf-8", "replace"))
+        whole.update(f"{shown_name(path.relative_to(folder))}\x00{skip}\x00".encode())
         if skip:
             continue
         size = path.stat().st_size

@@ -185,7 +185,9 @@ def _past_call(value: Any, where: str) -> dict[str, Any]:
         raise ApiError(400, f"`{where}.function` should be an object", param=where)
     name = _text(function.get("name"), f"{where}.function.name")
     try:
-        arguments = json.loads(_text(function.get("arguments", "{}"), f"{where}.function.arguments"))
+        # Many clients send an empty text for a call without arguments.
+        spelled = _text(function.get("arguments", "{}"), f"{where}.function.arguments").strip()
+        arguments = json.loads(spelled or "{}")
     except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict) or _deeper_than(arguments, DEEPEST):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -130,6 +131,98 @@ def test_a_wholly_unreadable_file_is_one_clear_error(tmp_path: Path, name: str) 
     with pytest.raises(InputError) as error:
         found_in(tmp_path)
     assert error.value.where == name and error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl.gz", b"no gzip"),
+        ("a.html.gz", b"<html>"),
+        ("a.parquet", b"PAR1 nothing PAR1"),
+        ("a.txt.gz", b"\x1f\x8b\x08"),
+    ],
+)
+def test_one_unreadable_file_is_left_out_and_the_rest_is_read(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "good.txt").write_text(PROSE)
+    assert reasons(tmp_path) == {name: "unreadable file"} and set(documents(tmp_path)) == {"good.txt"}
+
+
+def test_json_that_python_cannot_hold_is_one_skipped_record(tmp_path: Path) -> None:
+    """A number of thousands of digits, brackets without end; in a file of lines, a whole file, a notebook."""
+    for row, name in (('{"text": "a", "id": %s}' % ("7" * 5000), "number"), ("[" * 100_000, "deep")):
+        (tmp_path / f"{name}.jsonl").write_text(f'{row}\n{{"text": "{PROSE.strip()}"}}\n')
+        (tmp_path / f"{name}.json").write_text(row)
+        (tmp_path / f"{name}.ipynb").write_text(row)
+    assert reasons(tmp_path) == {
+        f"{name}.{kind}": "not JSON" for name in ("number", "deep") for kind in ("jsonl:1", "json", "ipynb")
+    }
+    assert set(documents(tmp_path)) == {"number.jsonl:2", "deep.jsonl:2"}
+
+
+def test_half_surrogate_pairs_become_replacement_characters_everywhere(tmp_path: Path) -> None:
+    """JSON can spell what UTF-8 cannot hold: in turns, arguments, answers, names of fields and texts."""
+    half, call = "hi \ud83d", {"name": "f", "arguments": {"a\udc00": "b\ud800"}}
+    turns = [
+        {"role": "user", "content": half},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": call}]},
+        {"role": "tool", "content": half},
+        {"role": "assistant", "content": half},
+    ]
+    jsonl(
+        tmp_path / "all.jsonl",
+        {"messages": turns},
+        {"prompt": half, "chosen": half, "rejected": "no \udfff"},
+        {"text": half},
+    )
+    found = found_in(tmp_path)
+    assert [type(one) for one in found] == [Chat, Pair, Document]
+    for one in found:
+        plain = json.dumps(one.row if not isinstance(one, Document) else one.text, ensure_ascii=False)
+        assert plain.encode() and "\ufffd" in plain
+    jsonl(tmp_path / "all.jsonl", {"text": "a pair \ud83d\ude00 is whole"})
+    assert [one.text for one in found_in(tmp_path)] == ["a pair \U0001f600 is whole"]
+
+
+def test_names_that_are_no_utf8_are_shown_with_a_replacement_and_stay_apart(tmp_path: Path) -> None:
+    for number, name in enumerate((b"caf\xe9.txt", b"caf\xe8.txt", b"\xff")):
+        try:
+            Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text(f"{PROSE} {number}")
+        except OSError:
+            pytest.skip("this file system takes no such names")
+    found = documents(tmp_path)
+    assert len(found) == 3 and all(name.encode() and "\ufffd" in name for name in found)
+    assert sum(name.startswith("caf\ufffd-") and name.endswith(".txt") for name in found) == 2
+    before = folder_digest(tmp_path)
+    next(tmp_path.iterdir()).write_text("other")
+    assert folder_digest(tmp_path) != before
+
+
+def test_parquet_columns_that_nobody_asks_for_are_never_converted(tmp_path: Path) -> None:
+    """Nanoseconds that are no whole microsecond cannot be held by Python; in a struct they cost their row alone."""
+    moment = pa.array([1_234_567_891, 2_000], pa.timestamp("ns"))
+    pq.write_table(pa.table({"text": [PROSE, PROSE], "when": moment}), tmp_path / "plain.parquet")
+    inner = pa.StructArray.from_arrays([moment], names=["when"])
+    pq.write_table(pa.table({"text": [PROSE, PROSE], "meta": inner}), tmp_path / "nested.parquet")
+    assert set(documents(tmp_path)) == {"plain.parquet:1", "plain.parquet:2", "nested.parquet:2"}
+    assert reasons(tmp_path) == {"nested.parquet:1": "record cannot be read"}
+
+
+@pytest.mark.parametrize("packing", ["snappy", "zstd", "none"])
+def test_a_damaged_parquet_page_is_one_unreadable_file(tmp_path: Path, packing: str) -> None:
+    file = tmp_path / "rows.parquet"
+    rows = [f"{PROSE} {number * 7919}" for number in range(2_000)]
+    pq.write_table(
+        pa.table({"text": rows}), file, compression=packing, use_dictionary=False, write_statistics=False
+    )
+    data = bytearray(file.read_bytes())
+    data[200:2_000] = bytes(255 - one for one in data[200:2_000])
+    file.write_bytes(data)
+    (tmp_path / "good.txt").write_text(PROSE)
+    told = set(reasons(tmp_path).values())
+    assert told <= {"unreadable file", "damaged file"} and "good.txt" in documents(tmp_path)
 
 
 def test_missing_empty_and_wrong_folders(tmp_path: Path) -> None:
