@@ -25,7 +25,10 @@ Form = Literal["text", "chat"]
 NUMBER = re.compile(r"(?<![\d.])[-−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 FINAL_MARK = re.compile(r"####|\\boxed\{|\banswer is:?|\banswer:", re.IGNORECASE)
 HASH_MARK = "####"
-FENCE = re.compile(r"```[a-zA-Z0-9]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+FENCE = re.compile(r"```([a-zA-Z0-9+-]*)[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+PYTHON_FENCES = ("", "python", "python3", "py")
+TEX_IN_NUMBER = re.compile(r"(?<=\d)(?:\{,\}|\\[,!;:])(?=\d)|\\(?=\$)")
+"""What TeX puts between the thousands of a number, and before a dollar."""
 CODE_START = re.compile(r"^(?:def|class|import|from|async def|@)", re.MULTILINE)
 NEXT_TURN = re.compile(r"\n(?:User|Assistant|System|Question|Problem|Q|Human):")
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -126,6 +129,7 @@ def grade_exact(wanted: Any, answer: str) -> Grade:
 
 def final_number(answer: str) -> Fraction | None:
     """The number after the last mark of a final answer (`####`, `\\boxed{`, "answer is"), else the last number."""
+    answer = TEX_IN_NUMBER.sub("", answer)
     marks = list(FINAL_MARK.finditer(answer))
     if marks:
         after = NUMBER.search(answer, marks[-1].end())
@@ -251,10 +255,10 @@ def _completed_body(answer: str) -> str:
 
 
 def _leading_code(answer: str) -> str:
-    """The first fenced block; else all of it where it is Python, or what follows the first definition or import."""
-    fenced = FENCE.search(answer)
-    if fenced:
-        return fenced.group(1)
+    """The first fenced block of Python, or of whatever there is; else all of it where it is Python, or what follows the first definition or import."""
+    fenced = FENCE.findall(answer)
+    if fenced:  # a shell command often stands before the program
+        return next((code for kind, code in fenced if kind.lower() in PYTHON_FENCES), fenced[0][1])
     code = NEXT_TURN.split(answer, maxsplit=1)[0].partition("```")[0]
     start = CODE_START.search(code)
     return code if start is None or _is_python(code) else code[start.start() :]

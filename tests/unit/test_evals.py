@@ -370,3 +370,21 @@ def test_mmlu_names_its_subject(tmp_path):
         "Who pays?\nA. You\nB. I\nAnswer:"
     )
     assert pro.choices == ["A", "B"] and pro.answer == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        (r"\boxed{70{,}000}", 70_000), (r"\boxed{70\,000}", 70_000), (r"\boxed{-\$5}", -5), (r"\boxed{1{,}234{,}567}", 1_234_567),
+        (r"so it is \$1\!000", 1000), ("#### 70,000", 70_000), (r"\boxed{7}, not {,} 8", 7),
+    ],
+)  # fmt: skip
+def test_numbers_as_tex_writes_them(answer, number):
+    assert final_number(answer) == number
+
+
+def test_the_first_python_block_is_run():
+    shell, program = "```bash\npip install x\n```\n", "```python\nprint(1)\n```\n"
+    for answer in (shell + program, program + shell, shell + program.replace("python", "")):
+        assert "print(1)" in code_program(item("code", answer="pass"), answer, "chat")
+        assert "pip" not in code_program(item("code", answer="pass"), answer, "chat")
