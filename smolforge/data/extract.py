@@ -34,6 +34,12 @@ NO_BREAK_SHARE = 0.05
 
 DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 ESCAPED = re.compile(r"\\([_*\[\]#~`<>()!+.\-])")
+CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcef]|1[0-9a-f])(?![0-9a-f])|0*(?:[0-8]|1[124-9]|2\d|3[01])(?!\d));?",
+    re.IGNORECASE,
+)
+"""As they are, or named by number."""
 PLACE = re.compile(r"XFORMULAX(\d+)X")
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs every page it finds empty
@@ -48,6 +54,9 @@ def extract_html(html: str) -> str:
     """The main text of a page; empty where there is none. `ExtractionError` for a page beyond the bounds."""
     if len(html) > MAX_PAGE_CHARS:
         raise ExtractionError("page too long")
+    html = CONTROL.sub(
+        " ", html
+    )  # no tree may hold them, and a formula's text would bring them back into one
     with _time_limit(MAX_PAGE_SECONDS):
         tree = parse(html)
         if tree is None:
@@ -93,9 +102,9 @@ def main_content(html: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    """Markdown's backslashes undone outside of fenced code: the text is for reading, not for a renderer."""
-    parts = re.split(r"(```.*?```)", text, flags=re.DOTALL)
-    return "".join(part if part.startswith("```") else ESCAPED.sub(r"\1", part) for part in parts)
+    """Markdown's backslashes undone outside of code, which has its own: the text is for reading, not for a renderer."""
+    parts = CODE.split(text)
+    return "".join(part if part.startswith("`") else ESCAPED.sub(r"\1", part) for part in parts)
 
 
 def _set_formulas_aside(tree: Any) -> list[str]:

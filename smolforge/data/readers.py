@@ -194,7 +194,7 @@ def decode(data: bytes, declared: str = "") -> str:
     if declared:
         try:
             return data.decode(declared, "replace")
-        except LookupError:
+        except (LookupError, UnicodeError):  # unknown, or a codec of Python's that is no character set
             pass
     from charset_normalizer import from_bytes
 

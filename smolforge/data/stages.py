@@ -92,7 +92,7 @@ class HoldOutConfig:
             )
 
 
-@stage(makes=EvalTexts, version=3)
+@stage(makes=EvalTexts, version=4)
 def hold_out(
     cfg: HoldOutConfig,
     job: Job,
@@ -207,7 +207,7 @@ class CurateConfig:
             raise ConfigError("`bands`, `rows` and `overlap_words` must be at least 1")
 
 
-@stage(makes=Corpus, version=2)
+@stage(makes=Corpus, version=3)
 def curate(
     cfg: CurateConfig,
     job: Job,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from smolforge.data.extract import ExtractionError, extract_html
@@ -116,3 +118,29 @@ def test_deep_mathml_is_bounded() -> None:
 
     node = lxml.etree.fromstring("<math>" + "<mrow>" * 150 + "<mi>x</mi>" + "</mrow>" * 150 + "</math>")
     assert to_latex(node) == "" and formula_of(node) is not None
+
+
+BODY = (
+    "<p>This is a paragraph of words that is long enough to be kept as the main text of a page, certainly so.</p>"
+    * 6
+)
+
+
+@pytest.mark.parametrize("control", ["\x0b", "\x01", "\x1f", "&#11;", "&#x1;"])
+def test_control_characters_cost_no_page(control: str) -> None:
+    """Beside a formula too, whose text is put back into the tree."""
+    page = f"<html><body><article>{BODY}<p>bad{control}text</p><p><math><mi>x{control}</mi></math></p></article></body></html>"
+    text = extract_html(page)
+    assert "long enough" in text and "text" in text and "$x" in text
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text)
+
+
+def test_code_keeps_its_backslashes() -> None:
+    """In a line, in a block of one line and of several: `\\.` and `.` are not the same."""
+    page = (
+        f"<html><body><article>{BODY}<p>Use <code>\\d+\\.\\d*\\[a-z\\]</code> and 2 * 3 = 6.</p><pre><code>sed 's/\\./\\*/'</code></pre>"
+        f"<pre><code>a = r'\\.'\nb = r'\\*'</code></pre>{BODY}</article></body></html>"
+    )
+    text = extract_html(page)
+    for kept in (r"\d+\.\d*\[a-z\]", r"sed 's/\./\*/'", r"a = r'\.'", r"b = r'\*'", "2 * 3 = 6."):
+        assert kept in text, text

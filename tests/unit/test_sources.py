@@ -278,6 +278,12 @@ def test_encodings(data: bytes, text: str) -> None:
     assert decode(data) == text
 
 
+@pytest.mark.parametrize("declared", ["undefined", "idna", "punycode", "rot13", "no-such-set"])
+def test_charsets_that_are_none_are_guessed(declared: str) -> None:
+    text = "Grüße aus Köln, schöne Straße, größere Bäume"
+    assert decode(text.encode("latin-1"), declared) == text
+
+
 def test_undecodable_bytes_never_fail() -> None:
     assert isinstance(decode(bytes(range(256)), "no-such-encoding"), str)
 
