@@ -84,11 +84,12 @@ class Judged:
 
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-IMAGE = re.compile(r"\[?!\[[^\]]*\]\([^)]*\)(?:\]\([^)]*\))?")
+TARGET = r"\([^()\n]{0,2000}(?:\([^()\n]{0,200}\)[^()\n]{0,500})?\)"
+IMAGE = re.compile(rf"\[?!\[[^\[\]]{{0,1000}}\]{TARGET}(?:\]{TARGET})?")
 TAG = re.compile(
     r"</?(?:p|div|img|a|br|h[1-6]|center|sub|sup|details|summary|table|tr|td|th|picture|source)\b[^>]{0,500}>"
 )
-LINK = re.compile(r"\[([^\]\n]{1,300})\]\((?:https?:|/|\.|#)[^)\s]{0,500}\)")
+LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((?:https?:|/|\.|#)[^)\s]{0,500}\)")
 
 
 COMMENT_LINE = re.compile(r"\s*(#|//|/\*|\*|--|;|%|\"\"\"|\Z)|\s*$")

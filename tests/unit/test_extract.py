@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
+from smolforge.data.curate import text_of
+from smolforge.data.documents import Document
 from smolforge.data.extract import ExtractionError, extract_html
 from smolforge.data.mathml import formula_of, to_latex
 from smolforge.data.render import render
@@ -144,3 +147,19 @@ def test_code_keeps_its_backslashes() -> None:
     text = extract_html(page)
     for kept in (r"\d+\.\d*\[a-z\]", r"sed 's/\./\*/'", r"a = r'\.'", r"b = r'\*'", "2 * 3 = 6."):
         assert kept in text, text
+
+
+@pytest.mark.parametrize("part", ["![", "[", "![](", "[a](http:", "<a ", "![a](b(", "[![", "]("])
+def test_markdown_is_read_in_linear_time(part: str) -> None:
+    """A megabyte of brackets that never close: a moment, where it took hours."""
+    began = time.monotonic()
+    text_of(Document("a.md", "markdown", "", part * (1_000_000 // len(part)), {}))
+    assert time.monotonic() - began < 10
+
+
+def test_images_and_links_of_markdown() -> None:
+    for text, left in (
+        ("a ![alt](u.png) b", "a  b"), ("[![alt](u.png)](http://x) b", " b"), ("![a](u_(1).png) c", " c"),
+        ("[t](http://x.y/z) d", "t d"), ("![a](x 'title') e", " e"), ("[1] and (2)", "[1] and (2)"),
+    ):  # fmt: skip
+        assert text_of(Document("a.md", "markdown", "", text, {})) == left
