@@ -6,6 +6,7 @@ like the beginning of one.
 
 from __future__ import annotations
 
+import gzip
 import io
 import logging
 import re
@@ -26,13 +27,15 @@ TEXT_TYPES = ("text/plain", "text/markdown")
 RESTARTS = 200
 GZIP_START = b"\x1f\x8b\x08"
 RECORD_STARTS = (b"WARC/", b"filedesc:", b"http:", b"https:", b"dns:", b"ftp:", b"metadata:", b"warcinfo:")
+SECOND_RECORD = re.compile(rb"\r\n\r\nWARC/1\.\d\r\n")
+MOST_SEARCHED_BYTES = 8 << 20
 PLAIN_STARTS = (b"\nWARC/1.", b"\nhttp://", b"\nhttps://")
 
 
 def read_captures(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
     """The pages and texts of one capture file; an `InputError` when it holds no readable record at all."""
     whole_records, damaged = 0, 0
-    with path.open("rb") as file:
+    with _opened(path) as file:
         start = 0
         for _ in range(RESTARTS):
             read, stopped_at = 0, None
@@ -58,6 +61,30 @@ def read_captures(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
             where=relative,
             fix="fetch it again, or move it away",
         )
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file; unpacked where all of it was packed at once instead of record by record, which warcio cannot read."""
+    with path.open("rb") as file:
+        is_packed_whole = _holds_two_records(file)
+    return gzip.open(path, "rb") if is_packed_whole else path.open("rb")  # type: ignore[return-value]
+
+
+def _holds_two_records(file: IO[bytes]) -> bool:
+    """Whether the first gzip member holds more than one record, as far as its first megabytes tell."""
+    unpack, seen, keep = zlib.decompressobj(wbits=31), 0, b""
+    if file.read(len(GZIP_START)) != GZIP_START:
+        return False
+    file.seek(0)
+    try:
+        while seen < MOST_SEARCHED_BYTES and not unpack.eof and (block := file.read(1 << 16)):
+            found = keep + unpack.decompress(block, MOST_SEARCHED_BYTES)
+            if SECOND_RECORD.search(found, 1):
+                return True
+            seen, keep = seen + len(found), found[-32:]
+    except zlib.error:
+        pass
+    return False
 
 
 def _records_from(file: IO[bytes], start: int, relative: str, limits: Limits) -> Iterator[Found | int | None]:

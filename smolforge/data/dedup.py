@@ -80,8 +80,25 @@ def signature_of(words: Hashes, bands: Bands) -> Signature:
 def duplicates(signatures: Signature, exact: Sequence[str], bands: Bands) -> dict[int, tuple[int, float]]:
     """{index of a duplicate: (index of the text kept instead, estimated similarity)}.
 
-    `signatures` is [documents, permutations]; `exact` their exact hashes.
+    `signatures` is [documents, permutations]; `exact` their exact hashes. A text goes only where one like it stays: of a
+    chain, each text a little shifted against the one before, those stay that are unlike every earlier one that stayed.
     """
+    found = {}
+    for members in clusters(signatures, exact, bands):
+        kept = members[:1]
+        for index in members[1:]:
+            alike = (signatures[kept] == signatures[index]).mean(axis=1)
+            same = [place for place, other in enumerate(kept) if exact[other] == exact[index]]
+            best = same[0] if same else int(alike.argmax())
+            if same or alike[best] >= bands.threshold:
+                found[index] = (kept[best], float(alike[best]))
+            else:
+                kept.append(index)
+    return dict(sorted(found.items()))
+
+
+def clusters(signatures: Signature, exact: Sequence[str], bands: Bands) -> list[list[int]]:
+    """Indices of texts that hang together, each like another of its cluster; in order, without those that are alone."""
     parents = np.arange(len(exact), dtype=np.int64)
     first_with: dict[str, int] = {}
     for index, digest in enumerate(exact):
@@ -94,12 +111,10 @@ def duplicates(signatures: Signature, exact: Sequence[str], bands: Bands) -> dic
             apart = _root(parents, one) != _root(parents, other)
             if apart and similarity(signatures[one], signatures[other]) >= bands.threshold:
                 _join(parents, one, other)
-    found = {}
+    members: dict[int, list[int]] = {}
     for index in range(len(exact)):
-        root = _root(parents, index)
-        if root != index:
-            found[index] = (root, similarity(signatures[root], signatures[index]))
-    return found
+        members.setdefault(_root(parents, index), []).append(index)
+    return [cluster for cluster in members.values() if len(cluster) > 1]
 
 
 def _candidates(columns: npt.NDArray[np.uint32]) -> list[tuple[int, int]]:

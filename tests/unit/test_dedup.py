@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from smolforge.data.dedup import Bands, duplicates, exact_hash, signature, similarity
+from smolforge.data.dedup import Bands, clusters, duplicates, exact_hash, signature, similarity
 from smolforge.data.hashing import ngram_hashes, normal_words, word_hash, word_hashes
 
 WORDS = [f"word{i}" for i in range(500)]
@@ -76,3 +76,18 @@ def test_short_and_empty_texts() -> None:
 def test_hashes_do_not_change_between_runs_and_versions() -> None:
     assert word_hash("smolforge") == 17222380862249363302
     assert signature("one two three four five six", Bands(2, 2)).dtype == np.uint32
+
+
+def test_of_a_chain_those_stay_that_are_unlike_every_one_that_stayed():
+    """Sixty texts of 400 words, each shifted by 30 against the one before: alike only to their neighbours."""
+    words = [f"w{number}" for number in np.random.default_rng(1).integers(0, 4000, 400 + 60 * 30)]
+    texts = [" ".join(words[30 * n : 30 * n + 400]) for n in range(60)]
+    bands = Bands()
+    signatures = np.stack([signature(text, bands) for text in texts])
+    found = duplicates(signatures, [exact_hash(text) for text in texts], bands)
+    kept = [n for n in range(60) if n not in found]
+    assert 10 < len(kept) < 40
+    for one, (other, alike) in found.items():
+        assert other in kept and abs(one - other) <= 4 and alike >= bands.threshold
+        assert alike == similarity(signatures[one], signatures[other])
+    assert [len(cluster) for cluster in clusters(signatures, [exact_hash(t) for t in texts], bands)] == [60]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
 from smolforge.data.documents import Document
 from smolforge.data.readers import Chat, Limits, Pair, Skipped, decode, is_benchmark
@@ -309,3 +312,28 @@ def test_stdlib_files_are_bounded_and_hold_no_tests() -> None:
     assert 300_000 < sum(len(f.text.encode()) for f in files) <= 500_000
     assert all("/test" not in f.id and "site-packages" not in f.id for f in files)
     assert [f.id for f in files] == sorted(f.id for f in files) or len({f.id for f in files}) == len(files)
+
+
+def captured(count: int, gzipped: bool) -> bytes:
+    """A WARC of so many pages, its records packed one by one or not at all."""
+    out = io.BytesIO()
+    writer = WARCWriter(out, gzip=gzipped)
+    for number in range(count):
+        head = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+        page = io.BytesIO(f"<html><body><p>{PROSE * 20}{number}</p></body></html>".encode())
+        address = f"http://x.example/{number}"
+        writer.write_record(writer.create_warc_record(address, "response", payload=page, http_headers=head))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("packing", ["record by record", "whole", "whole, twice", "not at all"])
+def test_captures_are_read_however_they_were_packed(tmp_path: Path, packing: str) -> None:
+    """`gzip a.warc` makes one member of all records: a common mistake, of which one record was read."""
+    data = {
+        "record by record": lambda: captured(30, True),
+        "whole": lambda: gzip.compress(captured(30, False)),
+        "whole, twice": lambda: gzip.compress(captured(15, False)) * 2,
+        "not at all": lambda: captured(30, False),
+    }[packing]()
+    (tmp_path / ("a.warc" if packing == "not at all" else "a.warc.gz")).write_bytes(data)
+    assert len(documents(tmp_path)) == 30 and reasons(tmp_path) == {}

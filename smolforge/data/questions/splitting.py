@@ -114,5 +114,6 @@ def _near_sentences(facts: Sequence[Fact]) -> Iterator[tuple[int, int]]:
         return
     signatures = np.stack([dedup.signature(facts[place].sentence, NEAR) for place in places])
     exact = [dedup.exact_hash(facts[place].sentence) for place in places]
-    for one, (other, _) in dedup.duplicates(signatures, exact, NEAR).items():
-        yield places[one], places[other]
+    for first, *others in dedup.clusters(signatures, exact, NEAR):
+        for other in others:
+            yield places[first], places[other]
