@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import smolforge
-from smolforge.errors import ConfigError, SmolError, out_of_memory
+from smolforge.errors import ConfigError, SmolError, out_of_memory, system_error
 from smolforge.threads import wait_gently
 
 
@@ -33,6 +33,9 @@ class Verbs(click.Group):
             sys.exit(1)
         except BrokenPipeError:
             os._exit(0)  # the reader of our output is gone; nothing is left to say
+        except OSError as error:
+            click.echo(f"\nsmol: {system_error(error)}", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             again = shlex.join(["smol", *sys.argv[1:]])
             click.echo(f"\nsmol: stopped; what was finished is kept. To go on: {again}", err=True)

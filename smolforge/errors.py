@@ -64,3 +64,13 @@ def out_of_memory(error: BaseException) -> StageError | None:
         fix="end other programs, or take a smaller model; where a model trains: fewer --micro-tokens, or --recompute;"
         " neither changes what is learned",
     )
+
+
+def system_error(error: OSError) -> SmolError:
+    """What the system refused, and where: a file or folder that cannot be read or written."""
+    what = (error.strerror or str(error) or type(error).__name__).lower()
+    return SmolError(
+        f"the system refuses: {what}",
+        where=str(error.filename) if error.filename else "",
+        fix="check that the place is there, that it may be read or written, and that the disk has room",
+    )

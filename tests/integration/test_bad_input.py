@@ -52,6 +52,13 @@ def refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
         (["run", "quickstart", "--set", "mixing.base.web=0.09"], ["add up to 1.05", "web 0.09"]),
         (["run", "quickstart", "--scale", "huge"], ["no scale `huge`", "demo"]),
         (["run", "nothing"], ["no recipe `nothing`", "quickstart"]),
+        (["run", "adapt", "--set", "minutes=nan"], ["`minutes` is `nan`", "write a number"]),
+        (["run", "adapt", "--set", "best.most_forgotten=inf"], ["`best.most_forgotten` is `inf`"]),
+        (
+            ["eval", "x", "--benchmarks", "tests", "--tasks", "arc_esy"],
+            ["no benchmark `arc_esy`", "did you mean `arc_easy`"],
+        ),
+        (["chat", "x", " "], ["the question is empty"]),
         (["run", "own_data"], ["`data` is not set"]),
         (["run", "own_data", "--set", "data=/no/such/folder"], ["does not exist", "/no/such/folder"]),
         (["run", "quickstart", "--shard", "2"], ["1 process cannot be split into groups of 2"]),
@@ -80,6 +87,18 @@ def test_a_file_is_no_folder(lab: Path, tmp_path: Path) -> None:
         smol("run", "own_data", "--set", f"data={tmp_path / 'notes.md'}", lab=lab),
         "this is a file, not a folder",
     )
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "recipes").write_text("no folder")
+    command = [sys.executable, "-m", "smolforge.cli", "new", "mine"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    refused(done, "recipes")
+
+
+def test_a_folder_of_gguf_files_names_one(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "model-q8_0.gguf").write_bytes(b"GGUF")
+    refused(smol("chat", str(tmp_path), lab=lab), "holds no model", "name the file: ", "model-q8_0.gguf")
 
 
 def test_a_lab_that_cannot_be_made(tmp_path: Path) -> None:
