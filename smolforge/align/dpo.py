@@ -173,8 +173,9 @@ def preference_loss(
     loss_P = -(1 - smoothing) * functional.logsigmoid(margin_P) - smoothing * functional.logsigmoid(-margin_P)
     total = torch.where(real_P, loss_P + nll_weight * nll_P, 0.0).sum()
     with torch.no_grad():
+        ranked_P = ((margin_P > 0) + 0.5 * (margin_P == 0)) * real_P  # a tie is half right
         figures = {
-            "accuracy": float((margin_P > 0).sum()),
+            "accuracy": float(ranked_P.sum()),
             "margin": float(margin_P.sum()),
             "chosen_reward": float(chosen_P.sum()),
             "rejected_reward": float(rejected_P.sum()),

@@ -59,6 +59,9 @@ def group_advantages(rewards: np.ndarray, group: int, *, by_deviation: bool = Tr
     """Rewards less their group's mean, by default in units of its standard deviation; one group after another."""
     by_group = rewards.reshape(-1, group)
     centred = by_group - by_group.mean(1, keepdims=True)
+    centred[by_group.max(1) == by_group.min(1)] = (
+        0.0  # the mean of six equal rewards is not always that reward
+    )
     if by_deviation:
         centred = centred / (by_group.std(1, ddof=1, keepdims=True) + TINY_DEVIATION)
     return centred.reshape(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from smolforge.align.conversations import Conversation, Message, prompt_ids
 from smolforge.align.rewards import can_reward, reward_answers
@@ -63,6 +63,7 @@ def as_question(conversation: Conversation) -> Question | None:
     asked, item = messages[:-1], conversation.item
     if item is not None and can_reward(item):
         asked = list(item.messages)
+        reference = _answer_to(asked, messages)
     elif reference.strip():
         item = Item(
             id=conversation.id, skill=conversation.skill, kind="overlap", messages=asked, answer=reference,
@@ -73,9 +74,22 @@ def as_question(conversation: Conversation) -> Question | None:
     return Question(conversation.id, conversation.skill, asked, conversation.tools, item, reference)
 
 
+def _answer_to(asked: Sequence[Message], messages: Sequence[Message]) -> str:
+    """The turn that follows the question in its conversation, which may go on (a call, its result, words); else nothing."""
+    place = len(asked)
+    follows = place < len(messages) and list(messages[:place]) == list(asked)
+    return answer_text(messages[place]) if follows and messages[place].get("role") == "assistant" else ""
+
+
 def answer_text(message: Message) -> str:
     """An assistant's turn as the text a model would write, its calls included."""
     return "".join(piece.text for piece in pieces([message]) if piece.learn).removesuffix(IM_END)
+
+
+class _Answer(NamedTuple):
+    text: str
+    worth: float
+    ended: bool
 
 
 class Sampler:
@@ -105,20 +119,22 @@ class Sampler:
         self._workers = workers
         self.sampled = 0
         self.right = 0
+        self.wrong_references = 0
 
     def pairs(self, questions: Sequence[Question], watch: Callable[[int, int], None]) -> list[dict[str, Any]]:
         """At most one pair a question, as lines of `pairs.jsonl`."""
         found = []
         for start in range(0, len(questions), QUESTIONS_AT_ONCE):
             part = questions[start : start + QUESTIONS_AT_ONCE]
-            for question, texts, worth in zip(part, *self._ask(part, start), strict=True):
-                pair = self._pair(question, texts, worth)
+            for question, answers in zip(part, self._ask(part, start), strict=True):
+                pair = self._pair(question, answers)
                 if pair is not None:
                     found.append(pair)
             watch(start + len(part), len(questions))
         return found
 
-    def _ask(self, questions: Sequence[Question], start: int) -> tuple[list[list[str]], list[list[float]]]:
+    def _ask(self, questions: Sequence[Question], start: int) -> list[list[_Answer]]:
+        """The answers to each question, in the order in which they were sampled."""
         prompts = [
             prompt_ids(self._tok, q.messages, q.tools) for q in questions for _ in range(self._answers)
         ]
@@ -132,27 +148,39 @@ class Sampler:
         worth = reward_answers(items, texts, ended, workers=self._workers)
         self.sampled += len(worth)
         self.right += sum(value == 1.0 for value in worth)
+        answers = [_Answer(*one) for one in zip(texts, worth, ended, strict=True)]
         n = self._answers
-        return (
-            [texts[i : i + n] for i in range(0, len(texts), n)],
-            [worth[i : i + n] for i in range(0, len(worth), n)],
-        )
+        return [answers[i : i + n] for i in range(0, len(answers), n)]
 
-    def _pair(
-        self, question: Question, texts: Sequence[str], worth: Sequence[float]
-    ) -> dict[str, Any] | None:
-        ranked = sorted(zip(worth, texts, strict=True), key=lambda one: (one[0], one[1]))
-        (low, rejected), (high, chosen) = ranked[0], ranked[-1]
-        if high < 1.0 and self._use_reference and question.reference.strip():
+    def _pair(self, question: Question, answers: Sequence[_Answer]) -> dict[str, Any] | None:
+        """The best answer and the worst, of equals the first that was sampled.
+
+        One that was cut off is never the worst: with the end of turn that it did not write, it is no answer of the model's.
+        """
+        best = max(answers, key=lambda answer: answer.worth)
+        whole = [answer for answer in answers if answer.ended and answer.text]
+        if not whole:
+            return None
+        worst = min(whole, key=lambda answer: answer.worth)
+        high, chosen = best.worth, best.text
+        if high < 1.0 and self._use_reference and self._is_right(question):
             high, chosen = 1.0, question.reference
-        if high - low < self._min_margin or chosen == rejected or not rejected:
+        if high - worst.worth < self._min_margin or chosen == worst.text:
             return None
         pair = {
             "id": question.id,
             "skill": question.skill,
             "messages": list(question.messages),
             "chosen": chosen,
-            "rejected": rejected,
-            "margin": round(high - low, 4),
+            "rejected": worst.text,
+            "margin": round(high - worst.worth, 4),
         }
         return {**pair, "tools": list(question.tools)} if question.tools else pair
+
+    def _is_right(self, question: Question) -> bool:
+        """Whether the data's own answer is there and passes the check that the model's answers had to pass."""
+        if not question.reference.strip():
+            return False
+        [worth] = reward_answers([question.item], [question.reference], [True], workers=self._workers)
+        self.wrong_references += worth < 1.0
+        return worth == 1.0

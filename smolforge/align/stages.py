@@ -280,7 +280,7 @@ def _watch(
     )
 
 
-@stage(makes=PreferenceData, version=2)
+@stage(makes=PreferenceData, version=3)
 def sample_pairs(
     cfg: SamplePairsConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, data: ChatData
 ) -> Facts:
@@ -289,7 +289,7 @@ def sample_pairs(
     Questions with an `item` are ranked by its rule, others by word overlap with the data's own answer.
 
     Writes  pairs.jsonl
-    Facts   pairs; prompts asked; share of sampled answers that were right
+    Facts   pairs; prompts asked; share of sampled answers that were right; references_wrong, which fail their own check
     Raises  InputError when no question has an answer to compare with
     """
     from smolforge.align.conversations import read_conversations
@@ -315,7 +315,8 @@ def sample_pairs(
         for pair in found:
             out.write(json.dumps(pair, ensure_ascii=False) + "\n")
     right = round(sampler.right / max(1, sampler.sampled), 6)
-    return {"pairs": len(found), "prompts": len(questions), "share_right": right}
+    told = {"pairs": len(found), "prompts": len(questions), "share_right": right}
+    return {**told, "references_wrong": sampler.wrong_references}
 
 
 @stage(makes=Checkpoint, version=1, spreads=True)

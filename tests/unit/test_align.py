@@ -1,6 +1,7 @@
 """Tuning: what is learned, that it is learned, and that a killed run ends as an uninterrupted one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from smolforge.align.conversations import (
 )
 from smolforge.align.dpo import PairBatches, TokenPair, usable_pairs
 from smolforge.align.grpo import group_advantages
-from smolforge.align.preferences import as_question, choose_questions
+from smolforge.align.preferences import Sampler, _Answer, as_question, choose_questions
 from smolforge.align.rewards import reward_answers
 from smolforge.align.rows import rows_of
 from smolforge.align.stages import (
@@ -185,6 +186,68 @@ def test_advantages_sum_to_nothing_in_every_group():
     assert (advantages[4:8] == 0).all()
     assert advantages[0] == pytest.approx(0.75 / (0.5 + 1e-4))  # deviation of (1, 0, 0, 0) with n - 1
     assert group_advantages(rewards, 4, by_deviation=False)[0] == 0.75
+
+
+@pytest.mark.parametrize("reward", [0.1, 0.7, 1 / 3])
+@pytest.mark.parametrize("by_deviation", [True, False])
+def test_equal_rewards_say_nothing(reward, by_deviation):
+    """Exactly nothing: the mean of six equal numbers is not always that number."""
+    rewards = np.array([reward] * 6 + [0.0, 1.0] * 3)
+    advantages = group_advantages(rewards, 6, by_deviation=by_deviation)
+    assert (advantages[:6] == 0).all() and (advantages[6:] != 0).all()
+
+
+CALL = {"name": "weather", "arguments": {"city": "Rome"}}
+
+
+def called(**change):
+    """A question that a call answers, the call, what came of it, and words about it."""
+    asked = [{"role": "user", "content": "Is it raining in Rome?"}]
+    item = Item(id="i", skill="tools", kind="tool_call", messages=asked, answer=CALL)
+    turns = [
+        *asked,
+        {"role": "assistant", "content": "", "tool_calls": [CALL]},
+        {"role": "tool", "content": "rain"},
+        {"role": "assistant", "content": "Yes, it rains."},
+    ]
+    return Conversation("1", "tools", turns, item=item, **change)
+
+
+def test_the_reference_is_the_turn_that_was_asked_for():
+    """Of a conversation that goes on, the call and not the last words; it passes its own check."""
+    question = as_question(called())
+    assert question.reference.startswith("<tool_call>") and "Yes" not in question.reference
+    assert reward_answers([question.item], [question.reference], [True]) == [1.0]
+    other = Conversation(
+        "2", "tools", [{"role": "user", "content": "Hello"}, *called().messages[1:]], item=called().item
+    )
+    assert as_question(other).reference == "", "the conversation does not begin with the question of its item"
+
+
+def sampler(**change):
+    made = Sampler.__new__(Sampler)
+    made._min_margin, made._use_reference, made._workers, made.wrong_references = 0.2, True, 1, 0
+    vars(made).update(change)
+    return made
+
+
+def test_answers_that_were_cut_off_are_never_the_worse_one():
+    """Nor empty ones; of equals the first that was sampled stands for all."""
+    question = as_question(called())
+    cut, empty = _Answer("and so on and", 0.0, False), _Answer("", 0.0, True)
+    wrong, other = _Answer("zzz", 0.1, True), _Answer("aaa", 0.1, True)
+    pair = sampler()._pair(question, [cut, empty, wrong, other])
+    assert (pair["chosen"], pair["rejected"]) == (question.reference, "zzz")
+    assert sampler()._pair(question, [cut, empty]) is None
+    right, late = _Answer("second", 1.0, True), _Answer("first", 1.0, True)
+    assert sampler()._pair(question, [wrong, right, late])["chosen"] == "second"
+
+
+def test_a_reference_that_fails_its_own_check_is_not_learned():
+    question = replace(as_question(called()), reference="Yes, it rains.")
+    made = sampler()
+    assert made._pair(question, [_Answer("no", 0.0, True), _Answer("never", 0.1, True)]) is None
+    assert made.wrong_references == 1
 
 
 def test_rewards_grade_and_ask_for_an_end():
