@@ -22,6 +22,7 @@ UNIFORM_BITS_PER_BYTE = 8.0
 ANSWER_ROUND_TOKENS = 32
 """Answer lengths are rounded up to this many tokens, so that items of unlike limits share a batch."""
 BATCH_ITEMS = 256
+CHAT_DOMAIN = "chat"
 
 
 class TokenCoder(Protocol):
@@ -231,7 +232,8 @@ def text_bits(
     continuations: list[list[int]] = []
     owners: list[int] = []
     for place, held in enumerate(texts):
-        ids = [tok.start_id, *tok.encode(held.text)]
+        # Held-out chats are trained on with their control tokens: spelled as letters they would be another language.
+        ids = [tok.start_id, *tok.encode(held.text, allow_special=held.domain == CHAT_DOMAIN)]
         for start in range(1, len(ids), window_tokens):
             prompts.append(ids[start - 1 : start])
             continuations.append(ids[start : start + window_tokens])

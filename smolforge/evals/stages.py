@@ -89,7 +89,7 @@ def benchmarks_in(
     )
 
 
-@stage(makes=Scores, version=3)
+@stage(makes=Scores, version=4)
 def evaluate(
     cfg: EvaluateConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
 ) -> Facts:

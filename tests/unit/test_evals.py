@@ -388,3 +388,15 @@ def test_the_first_python_block_is_run():
     for answer in (shell + program, program + shell, shell + program.replace("python", "")):
         assert "print(1)" in code_program(item("code", answer="pass"), answer, "chat")
         assert "pip" not in code_program(item("code", answer="pass"), answer, "chat")
+
+
+def test_held_out_chats_are_read_with_their_control_tokens(monkeypatch):
+    """As they are trained on; in all other texts such strings are letters."""
+    model, asked = Bigram(), []
+    encode = model.encode
+    monkeypatch.setattr(
+        Bigram, "encode", lambda self, text, allow_special=False: asked.append(allow_special) or encode(text)
+    )
+    texts = [score.HeldOutText("1", domain, "<|im_start|>a") for domain in ("chat", "web", "own_chat")]
+    score.text_bits(model, model, texts)
+    assert asked == [True, False, False]
