@@ -206,11 +206,9 @@ def recipe(store: Store, cfg: Config) -> None:
     counted = store.run(tokenize_chats, as_ids, label="shards/all-chats", data=chats, tokenizer=tokenizer)
 
     # How much can be learned in the time there is, and on what.
-    mixture = store.run(adapt_mixture, cfg.mixing, label="mixture", shards=shards)
-    budget = replace(cfg.budget, minutes=cfg.minutes, compute=cfg.compute)
-    sizing = store.run(
-        size_adaptation, budget, label="sizing", model=base, mixture=mixture, shards=shards, chats=counted
-    )
+    budget = replace(cfg.budget, minutes=cfg.minutes, compute=cfg.compute, mixing=cfg.mixing)
+    sizing = store.run(size_adaptation, budget, label="sizing", model=base, shards=shards, chats=counted)
+    mixture = store.run(adapt_mixture, cfg.mixing, label="mixture", shards=shards, sizing=sizing)
 
     # Training: documents, then conversations, then your preferences; decisions see the decision half alone.
     models: dict[str, Checkpoint] = {"0-original": base}

@@ -55,8 +55,6 @@ __all__ = [
 
 REPLAYED_TEXT, REPLAYED_CHAT = "replayed_text", "replayed_chat"
 STATEMENTS = "statements"
-MOST_OFTEN = 4
-"""Statements are met at most so many times as often as the documents they stand in. Chosen."""
 
 
 # -- mixture and budget ---------------------------------------------------------------------------------
@@ -81,33 +79,38 @@ class AdaptMixtureConfig:
             raise ConfigError("`statement_share` must be a share below 1")
 
 
-@stage(makes=ChosenMixture, version=3)
-def adapt_mixture(cfg: AdaptMixtureConfig, job: Job, *, shards: Mapping[str, TokenShards]) -> Facts:
+@stage(makes=ChosenMixture, version=4)
+def adapt_mixture(
+    cfg: AdaptMixtureConfig, job: Job, *, shards: Mapping[str, TokenShards], sizing: Sizing
+) -> Facts:
     """The documents by their size, beside their statements and what is replayed; what is empty gets none.
+
+    Statements are met as often as they teach, in the tokens that the sizing found time for.
 
     Writes  mixture.json {"weights", "reasons"}
     Facts   share_<domain>, replay_share
     Raises  InputError when no document is left
     """
+    from smolforge.adapt.budget import MOST_PASSES
+    from smolforge.train.stages import read_sizing
+
     tokens = {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
     wanted = {REPLAYED_TEXT: cfg.text_share, REPLAYED_CHAT: cfg.chat_share}
-    replay = {name: share for name, share in wanted.items() if share and tokens.get(name)}
+    replay = _replayed(cfg, tokens)
     own = {name: n for name, n in tokens.items() if name not in (*wanted, STATEMENTS) and n}
     if not own:
         raise InputError(
             "there is no document to learn from", fix="look at what curation dropped in the report"
         )
     left = 1 - sum(replay.values())
-    often = MOST_OFTEN * tokens.get(STATEMENTS, 0) / sum(own.values())
-    stated = left * min(cfg.statement_share, often / (1 + often))
+    trained = int(read_sizing(sizing)["phase_tokens"]["documents"])
+    stated = min(left * cfg.statement_share, MOST_PASSES * tokens.get(STATEMENTS, 0) / trained)
     weights = {name: (left - stated) * count / sum(own.values()) for name, count in own.items()}
     weights |= replay | ({STATEMENTS: stated} if stated else {})
     reasons = [f"{name} has {count:,} tokens: {weights[name]:.1%}" for name, count in own.items()]
     if stated:
-        reasons.append(
-            f"statements: {stated:.0%}, to be met {stated * sum(own.values()) / (left - stated) / tokens[STATEMENTS]:.1f} "
-            "times as often as the documents they stand in"
-        )
+        passes = stated * trained / tokens[STATEMENTS]
+        reasons.append(f"statements have {tokens[STATEMENTS]:,} tokens: {stated:.1%}, {passes:.1f} passes")
     for name, share in wanted.items():
         given = f"{share:.0%} against forgetting" if name in replay else "none: nothing is there to replay"
         reasons.append(f"{name.replace('_', ' ')}: {given if share else 'none, as the recipe says'}")
@@ -115,6 +118,12 @@ def adapt_mixture(cfg: AdaptMixtureConfig, job: Job, *, shards: Mapping[str, Tok
     (job.out / "mixture.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     shares = {f"share_{name}": round(weight, 6) for name, weight in weights.items()}
     return {**shares, "replay_share": round(sum(replay.values()), 6)}
+
+
+def _replayed(cfg: AdaptMixtureConfig, tokens: Mapping[str, int]) -> dict[str, float]:
+    """Shares of what is replayed and is there."""
+    wanted = {REPLAYED_TEXT: cfg.text_share, REPLAYED_CHAT: cfg.chat_share}
+    return {name: share for name, share in wanted.items() if share and tokens.get(name)}
 
 
 @config
@@ -128,6 +137,7 @@ class AdaptBudgetConfig:
     memory_gib    room for training; 0: what is free
     length        positions a row
     full_optim, lora_optim    rates for the documents; `tune_factor` times these for the conversations
+    mixing        what is replayed beside the documents
     """
 
     minutes: float
@@ -143,6 +153,7 @@ class AdaptBudgetConfig:
     lora_optim: OptimConfig = OptimConfig(kind="adamw", lr=5e-4, weight_decay=0.0, skip_deviations=0.0)
     tune_factor: float = 0.5
     compute: Compute = "auto"
+    mixing: AdaptMixtureConfig = AdaptMixtureConfig()
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:
@@ -155,13 +166,12 @@ class AdaptBudgetConfig:
             )
 
 
-@stage(makes=Sizing, version=2)
+@stage(makes=Sizing, version=3)
 def size_adaptation(
     cfg: AdaptBudgetConfig,
     job: Job,
     *,
     model: Checkpoint,
-    mixture: ChosenMixture,
     shards: Mapping[str, TokenShards],
     chats: TokenShards,
 ) -> Facts:
@@ -188,11 +198,8 @@ def size_adaptation(
     rate = engine.rate_of(
         lambda: load_model(model.path, compute=dtype).to(job.device), lora, length, job.micro_tokens
     )
-    own = sum(
-        int(shard.facts.get("tokens", 0))
-        for name, shard in shards.items()
-        if name not in (REPLAYED_TEXT, REPLAYED_CHAT)
-    )
+    tokens = {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
+    own = sum(count for name, count in tokens.items() if name not in (REPLAYED_TEXT, REPLAYED_CHAT))
     found = engine.make_budget(
         method,
         needed,
@@ -201,7 +208,7 @@ def size_adaptation(
         seconds=cfg.minutes * 60 * cfg.train_share,
         tune_share=cfg.tune_share,
         document_tokens=own,
-        replay_share=float(mixture.facts.get("replay_share", 0.0)),
+        replay_share=sum(_replayed(cfg.mixing, tokens).values()),
         chat_tokens=int(chats.facts.get("tokens", 0)),
         length=length,
     )

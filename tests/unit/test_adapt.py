@@ -34,7 +34,6 @@ from smolforge.adapt.budget import (
 from smolforge.adapt.judging import ORIGINAL, Change, Measured, case_in_words, choose, compare, read_measured
 from smolforge.adapt.stages import (
     GENERAL_QUESTIONS,
-    MOST_OFTEN,
     AdaptBudgetConfig,
     AdaptMixtureConfig,
     DocumentFactsConfig,
@@ -57,10 +56,10 @@ from smolforge.adapt.stages import (
 from smolforge.artifacts import (
     ChatData,
     Checkpoint,
-    ChosenMixture,
     EvalTexts,
     RawDocs,
     Scores,
+    Sizing,
     Tokenizer,
     TokenShards,
 )
@@ -806,10 +805,15 @@ def test_parts_with_files_of_one_name_are_put_together(tmp_path: Path) -> None:
 # -- the mixture ---------------------------------------------------------------------------------------------
 
 
+TRAINED = 10_000
+"""Tokens that the sizing found time for."""
+
+
 def mixed(folder: Path, cfg: AdaptMixtureConfig, **tokens: int) -> tuple[Mapping[str, Any], dict[str, Any]]:
     shards = {name: TokenShards(folder, "k", "d", {"tokens": count}) for name, count in tokens.items()}
     job = job_in(folder)
-    facts = adapt_mixture(cfg, job, shards=shards)
+    (folder / "sizing.json").write_text(json.dumps({"phase_tokens": {"documents": TRAINED}}))
+    facts = adapt_mixture(cfg, job, shards=shards, sizing=Sizing(folder, "k", "d"))
     return facts, json.loads((job.out / "mixture.json").read_text())
 
 
@@ -840,10 +844,10 @@ def test_shares_sum_to_one_and_nothing_empty_has_one(
         assert weights[name] / of_own == pytest.approx(count / sum(own.values()))
     assert facts["replay_share"] == pytest.approx(1 - of_own - stated, abs=1e-5)
     assert stated <= cfg.statement_share * (1 - facts["replay_share"]) + 1e-6
-    often = stated / max(1, tokens["statements"]) * sum(own.values()) / of_own
-    assert often <= MOST_OFTEN * (1 + 1e-6)
+    passes = stated * TRAINED / max(1, tokens["statements"])
+    assert passes <= MOST_PASSES * (1 + 1e-6)
     if stated and stated < cfg.statement_share * (of_own + stated) * (1 - 1e-6):
-        assert often == pytest.approx(MOST_OFTEN)  # it is less than was asked for that reason alone
+        assert passes == pytest.approx(MOST_PASSES)  # it is less than was asked for that reason alone
 
 
 def test_the_mixture_says_why(tmp_path: Path) -> None:
@@ -853,7 +857,7 @@ def test_the_mixture_says_why(tmp_path: Path) -> None:
     assert plain["reasons"] == [
         "web has 3,000 tokens: 60.0%",
         "code has 1,000 tokens: 20.0%",
-        "statements: 20%, to be met 2.0 times as often as the documents they stand in",
+        "statements have 500 tokens: 20.0%, 4.0 passes",
         "replayed text: none: nothing is there to replay",
         "replayed chat: none, as the recipe says",
     ]
@@ -921,6 +925,9 @@ def test_no_conversations_are_no_tokens(
 # -- the sizing ----------------------------------------------------------------------------------------------
 
 
+HALF_REPLAYED = AdaptMixtureConfig(text_share=0.25, chat_share=0.25)
+
+
 def sized(
     world: World, folder: Path, chat_tokens: int, **more: Any
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
@@ -935,9 +942,8 @@ def sized(
         }.items()
     }
     facts = size_adaptation(
-        AdaptBudgetConfig(minutes=600, length=2048, compute="float32", **more), job, model=world.init,
-        mixture=ChosenMixture(folder, "k", "d", {"replay_share": 0.5}), shards=shards,
-        chats=TokenShards(folder, "k", "d", {"tokens": chat_tokens}),
+        AdaptBudgetConfig(minutes=600, length=2048, compute="float32", mixing=HALF_REPLAYED, **more), job, model=world.init,
+        shards=shards, chats=TokenShards(folder, "k", "d", {"tokens": chat_tokens}),
     )  # fmt: skip
     return facts, json.loads((job.out / "sizing.json").read_text())
 
