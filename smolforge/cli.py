@@ -200,8 +200,22 @@ def diff(left: str, right: str, lab: Path) -> None:
 
 
 @main.command()
+def recipes() -> None:
+    """List the recipes at hand, yours in ./recipes first, with their scales."""
+    from smolforge.recipe import find_recipes, load_recipe
+
+    for name in find_recipes():
+        try:
+            recipe = load_recipe(name)
+        except SmolError as error:  # one that is being written does not hide the others
+            click.echo(f"{name:12} cannot be loaded: {error.what}")
+            continue
+        click.echo(f"{name:12} {recipe.summary}\n{'':12} scales: {', '.join(recipe.scales)}")
+
+
+@main.command()
 @click.argument("name")
-@click.option("--like", default="own_data", help="The recipe to start from.")
+@click.option("--like", default="own_data", show_default=True, help="The recipe to start from.")
 def new(name: str, like: str) -> None:
     """Write a recipe of your own into ./recipes, to be edited."""
     from smolforge.recipe import load_recipe

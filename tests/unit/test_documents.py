@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from smolforge.cli import main
 from smolforge.recipe import load_recipe
@@ -63,3 +64,13 @@ def test_targets_of_make_are_there() -> None:
     for file in DOCUMENTS[:2]:
         for target in re.findall(r"(?:^    |`)make ([a-z]+)", file.read_text("utf-8"), re.MULTILINE):
             assert target in there, f"{file.name}: make {target}"
+
+
+def test_recipes_are_listed_a_broken_one_among_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "mine.py").write_text("def recipe(store, cfg):\n    broken(\n")
+    done = CliRunner().invoke(main, ["recipes"])
+    assert done.exit_code == 0
+    assert "mine         cannot be loaded" in done.output
+    assert "quickstart   Build a small model" in done.output and "scales: demo, tiny, research" in done.output
