@@ -147,11 +147,14 @@ class RolloutBatches:
             record: dict[str, Any] = {"rows": chosen, "reward": self.reward}
             batch = rows_of([_example(row) for row in chosen], how.length)
             if how.updates > 1:
-                record[OLD] = logprobs_of(self._model, batch, how.micro_tokens).tolist()
+                record[OLD] = self._logprobs(self._model, batch)
             if self._reference is not None:
-                record[REFERENCE] = logprobs_of(self._reference, batch, how.micro_tokens).tolist()
+                record[REFERENCE] = self._logprobs(self._reference, batch)
             made.append(record)
         return made
+
+    def _logprobs(self, model: Llama, batch: Batch) -> list[list[float]]:
+        return list(logprobs_of(model, batch, self._how.micro_tokens, self._how.temperature).tolist())
 
     def _batch(self, record: Mapping[str, Any]) -> Batch:
         batch = rows_of([_example(row) for row in record["rows"]], self._how.length)
@@ -194,18 +197,24 @@ def _seed(seed: int, number: int) -> int:
 
 
 def grpo_loss(
-    *, clip_low: float = 0.2, clip_high: float = 0.28, kl_weight: float = 0.0, by_answer: bool = False
+    *,
+    clip_low: float = 0.2,
+    clip_high: float = 0.28,
+    kl_weight: float = 0.0,
+    by_answer: bool = False,
+    temperature: float = 1.0,
 ) -> Loss:
     """Loss over answers.
 
     clip_low, clip_high  how far a token's probability may move from where it was sampled
     kl_weight            weight of the KL divergence from the starting model
     by_answer            every answer weighs the same, as first published; else every token does
+    temperature          at which the answers were sampled: the policy that is bettered is the one that wrote them
     """
 
     def loss(model: Llama, batch: MicroBatch) -> LossSum:
         rows = batch.tokens_BT.shape[0]
-        logprob_N, row_N, place_N = counted_logprobs(model, batch)
+        logprob_N, row_N, place_N = counted_logprobs(model, batch, temperature)
         advantage_N = batch.extra[ADVANTAGE][row_N]
         old_N = batch.extra[OLD][row_N, place_N] if OLD in batch.extra else logprob_N.detach()
         reference_N = batch.extra[REFERENCE][row_N, place_N] if REFERENCE in batch.extra else None

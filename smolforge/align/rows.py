@@ -13,6 +13,7 @@ from torch import Tensor
 
 from smolforge import kernels
 from smolforge.data.batches import START_TOKEN, Batch, Example
+from smolforge.errors import ConfigError
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import MicroBatch, micro_batches
 
@@ -40,14 +41,26 @@ def rows_of(examples: Sequence[Example], length: int, group: int = 1) -> Batch:
     return Batch(tokens_BT, targets_BT, weights_BT, starts_BT, group=group)
 
 
-def counted_logprobs(model: Llama, batch: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probability of every counted target (N, fp32), with its row and its place (N, int64)."""
+def counted_logprobs(
+    model: Llama, batch: MicroBatch, temperature: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probability of every counted target (N, fp32), with its row and its place (N, int64).
+
+    At another `temperature` than 1, that of the distribution which answers were sampled from: logits divided by it.
+    """
     hidden_BTD = model.hidden(batch.tokens_BT, batch.starts_BT, batch.bounds_C)
     row_N, place_N = batch.weights_BT.nonzero(as_tuple=True)
     if not len(row_N):  # nothing to count, but still something to differentiate
         return hidden_BTD[row_N, place_N].float().sum(1), row_N, place_N
+    hidden_ND = hidden_BTD[row_N, place_N]
+    if temperature != 1.0:
+        if model.config.soft_cap:
+            raise ConfigError(
+                f"`temperature` is {temperature:g}, and this model caps its logits", fix="sample it at 1"
+            )
+        hidden_ND = hidden_ND / temperature  # as good as dividing the logits, which are never kept
     logprob_N = kernels.token_logprobs(
-        hidden_BTD[row_N, place_N],
+        hidden_ND,
         model.output_weight_VD,
         batch.targets_BT[row_N, place_N],
         model.config.soft_cap,
@@ -61,11 +74,11 @@ def sum_rows(values_N: Tensor, row_N: Tensor, rows: int) -> Tensor:
 
 
 @torch.no_grad()
-def logprobs_of(model: Llama, batch: Batch, micro_tokens: int) -> np.ndarray:
+def logprobs_of(model: Llama, batch: Batch, micro_tokens: int, temperature: float = 1.0) -> np.ndarray:
     """Log-probability of every counted target (B, T, float32), 0 elsewhere, without gradients."""
     found = []
     for micro in micro_batches(batch, micro_tokens, model.output_weight_VD.device):
-        logprob_N, row_N, place_N = counted_logprobs(model, micro)
+        logprob_N, row_N, place_N = counted_logprobs(model, micro, temperature)
         out_BT = torch.zeros(micro.weights_BT.shape, device=logprob_N.device)
         out_BT[row_N, place_N] = logprob_N.float()
         found.append(out_BT.cpu().numpy())

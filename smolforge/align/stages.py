@@ -438,8 +438,9 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
         rounds=cfg.rounds,
     )
     loss = grpo_loss(
-        clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight, by_answer=cfg.by_answer
-    )
+        clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight, by_answer=cfg.by_answer,
+        temperature=cfg.temperature,
+    )  # fmt: skip
     course = _course(cfg, model, batches, loss, batches.count_batches(), lambda: {"reward": batches.reward})
     facts = _tune(job, tok, course, init, length)
     return {**facts, "questions": len(fits)}

@@ -20,7 +20,7 @@ from smolforge.align.dpo import PairBatches, TokenPair, usable_pairs
 from smolforge.align.grpo import group_advantages
 from smolforge.align.preferences import Sampler, _Answer, as_question, choose_questions
 from smolforge.align.rewards import reward_answers
-from smolforge.align.rows import rows_of
+from smolforge.align.rows import logprobs_of, rows_of
 from smolforge.align.stages import (
     DpoConfig,
     GrpoConfig,
@@ -36,6 +36,7 @@ from smolforge.data.batches import Example, ExampleBatches
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.task import Item
 from smolforge.log import Log
+from smolforge.model.config import Research
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.weights import load_model
 from smolforge.stage import Job
@@ -195,6 +196,26 @@ def test_equal_rewards_say_nothing(reward, by_deviation):
     rewards = np.array([reward] * 6 + [0.0, 1.0] * 3)
     advantages = group_advantages(rewards, 6, by_deviation=by_deviation)
     assert (advantages[:6] == 0).all() and (advantages[6:] != 0).all()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 1.7])
+def test_log_probabilities_are_those_that_answers_were_sampled_from(world, temperature):
+    """Of the logits divided by the temperature, against plain mathematics; a capped model is refused."""
+    model = load_model(world["init"].path)
+    tokens = np.array([1, 5, 9, 4, 7, 2], np.int64)
+    batch = rows_of([Example(tokens, np.array([0, 0, 1, 1, 0, 1], np.float32))], 16)
+    found = logprobs_of(model, batch, 1000, temperature)
+    with torch.no_grad():
+        starts = torch.from_numpy(batch.starts_BT)
+        hidden = model.hidden(torch.from_numpy(batch.tokens_BT), starts, None)[0].double()
+        wanted = (hidden @ model.output_weight_VD.double().T / temperature).log_softmax(-1)
+    for place, target in enumerate(tokens[1:].tolist()):
+        expected = float(wanted[place, target]) if batch.weights_BT[0, place] else 0.0
+        assert found[0, place] == pytest.approx(expected, abs=1e-4)
+    if temperature != 1.0:
+        model.config = replace(model.config, research=Research(soft_cap=5.0))
+        with pytest.raises(ConfigError, match="caps its logits"):
+            logprobs_of(model, batch, 1000, temperature)
 
 
 CALL = {"name": "weather", "arguments": {"city": "Rome"}}
