@@ -107,7 +107,7 @@ class Config:
     items: DocumentItemsConfig = DocumentItemsConfig(count=600)
     document_chats: DocumentChatsConfig = DocumentChatsConfig()
     watched_chats: DocumentChatsConfig = DocumentChatsConfig(side="held-out", count=60)
-    rehearsed_chats_per_minute: float = 5.0
+    rehearsed_chats_per_minute: float = 10.0
     rehearsed_texts_per_minute: float = 4.0
     mixing: AdaptMixtureConfig = AdaptMixtureConfig()
     chats: JoinConfig = JoinConfig(most=4_000)
