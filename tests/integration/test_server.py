@@ -119,6 +119,19 @@ def test_tools(client: openai.OpenAI) -> None:
     assert second.choices[0].message.content == "It is sunny."
 
 
+@pytest.mark.parametrize("spelled", ["", "  ", "{}"])
+def test_a_past_call_without_arguments(client: openai.OpenAI, spelled: str) -> None:
+    """Many clients send an empty text for it; the conversation goes on."""
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": spelled}}
+    past = [
+        *user("weather?"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "22 degrees"},
+    ]
+    answer = client.chat.completions.create(model="cat", messages=past, tools=[WEATHER])
+    assert answer.choices[0].message.content == "It is sunny."
+
+
 def test_tools_in_a_stream(client: openai.OpenAI) -> None:
     chunks = list(
         client.chat.completions.create(model="cat", messages=user("tool"), tools=[WEATHER], stream=True)
