@@ -184,7 +184,7 @@ class StatementsConfig:
     kinds: tuple[str, ...] = ("date", "definition", "field", "name", "number", "term")
 
 
-@stage(makes=Corpus, version=1)
+@stage(makes=Corpus, version=2)
 def document_statements(cfg: StatementsConfig, job: Job, *, facts: DocumentFacts) -> Facts:
     """The sentences of every document that state something, under their headings: its knowledge in a tenth of its length.
 

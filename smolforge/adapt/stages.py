@@ -70,7 +70,7 @@ class AdaptMixtureConfig:
 
     text_share: float = 0.15
     chat_share: float = 0.15
-    statement_share: float = 0.6
+    statement_share: float = 0.2
 
     def __post_init__(self) -> None:
         if min(self.text_share, self.chat_share) < 0 or self.text_share + self.chat_share >= 1:

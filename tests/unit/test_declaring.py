@@ -55,9 +55,11 @@ def test_what_python_declares() -> None:
 def test_their_sentences_stand_in_the_statements() -> None:
     [(source, text)] = condensed(facts_of(("lib/sub/core.py", SOURCE)))
     assert source == "lib/sub/core.py"
-    assert "`Reader` of `sub/core.py` derives from Source" in text
-    assert "In `sub/core.py`, `Reader.fetch` takes `retries`, which is by default 3" in text
-    assert "`compute` is defined in sub/core.py" in text
+    assert text == (
+        "# sub/core.py\n\n`sub/core.py` defines `Reader` and `compute`. `Reader` derives from Source. `Reader.fetch` takes "
+        '`encoding`, by default "utf-8" and `retries`, by default 3. `Reader` takes `margin`, by default 2.5. `compute` takes '
+        '`mode`, by default "eager".'
+    )
 
 
 def test_names_of_several_files_private_names_and_tests_are_not_asked() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from smolforge.data.questions.declaring import is_declared
+from smolforge.data.questions.declaring import is_declared, told_together
 from smolforge.data.questions.fact import Fact
 
 
@@ -21,10 +21,13 @@ def _text(facts: Sequence[Fact]) -> str:
     title = next((fact.title for fact in facts if fact.title), "")
     sections: dict[str, dict[str, None]] = {}
     for fact in sorted(facts, key=lambda fact: (fact.heading, fact.id)):
-        is_cell = fact.kind == "field" and fact.subject and not is_declared(fact)
-        line = f"{fact.subject}: {fact.sentence}" if is_cell else fact.sentence
-        sections.setdefault(fact.heading, {})[line] = None
+        if not is_declared(fact):
+            is_cell = fact.kind == "field" and fact.subject
+            line = f"{fact.subject}: {fact.sentence}" if is_cell else fact.sentence
+            sections.setdefault(fact.heading, {})[line] = None
     parts = [f"# {title}"] if title else []
+    declared = told_together(filter(is_declared, facts))
+    parts += [" ".join(declared)] if declared else []
     for heading, lines in sections.items():
         if heading and heading != title:
             parts.append(f"## {heading}")

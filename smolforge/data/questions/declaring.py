@@ -124,3 +124,29 @@ def apart(text: str, mark: str) -> list[str]:
             continue
         parts[-1] += c
     return [part.strip() for part in parts]
+
+
+def told_together(facts: Iterable[Fact]) -> list[str]:
+    """What one file declares, as sentences: a line for every fact would teach a model to write lists without end."""
+    by_label: dict[str, list[Fact]] = {}
+    for fact in sorted(facts, key=lambda fact: (fact.subject, fact.label)):
+        label = fact.label if fact.label in (FILE, BASE) else ""
+        by_label.setdefault(label, []).append(fact)
+    told = []
+    if files := by_label.get(FILE):
+        told.append(f"`{files[0].answer}` defines {_listed(fact.subject for fact in files)}.")
+    bases = by_label.get(BASE, [])
+    for base in dict.fromkeys(fact.answer for fact in bases):
+        heirs = [fact.subject for fact in bases if fact.answer == base]
+        told.append(f"{_listed(heirs)} {'derives' if len(heirs) == 1 else 'derive'} from {base}.")
+    defaults = by_label.get("", [])
+    for subject in dict.fromkeys(fact.subject for fact in defaults):
+        given = [f"{fact.label}, by default {fact.answer}" for fact in defaults if fact.subject == subject]
+        told.append(f"{subject} takes {_listed(given, '; ')}.")
+    return told
+
+
+def _listed(parts: Iterable[str], comma: str = ", ") -> str:
+    """a, b and c"""
+    *first, last = parts
+    return f"{comma.join(first)} and {last}" if first else last
