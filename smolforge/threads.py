@@ -14,7 +14,7 @@ PRODUCTS_KEPT = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256"}
 def wait_gently() -> None:
     """Let waiting threads sleep soon, so that other work on the same cores does not bring training to a halt.
 
-    A thread that spins keeps the one it waits for from running. What the user has set is kept.
+    A thread that spins keeps the one it waits for from running. The products' bound is set along with it. What the user has set is kept.
     """
     for name, value in PRODUCTS_KEPT.items():
         os.environ.setdefault(name, value)

@@ -78,6 +78,11 @@ class AdaptMixtureConfig:
         if not 0 <= self.statement_share < 1:
             raise ConfigError("`statement_share` must be a share below 1")
 
+    @property
+    def replay(self) -> dict[str, float]:
+        """Shares of what is replayed, by the name of its shards."""
+        return {REPLAYED_TEXT: self.text_share, REPLAYED_CHAT: self.chat_share}
+
 
 @stage(makes=ChosenMixture, version=4)
 def adapt_mixture(
@@ -94,10 +99,9 @@ def adapt_mixture(
     from smolforge.adapt.budget import MOST_PASSES
     from smolforge.train.stages import read_sizing
 
-    tokens = {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
-    wanted = {REPLAYED_TEXT: cfg.text_share, REPLAYED_CHAT: cfg.chat_share}
+    tokens = _tokens_of(shards)
     replay = _replayed(cfg, tokens)
-    own = {name: n for name, n in tokens.items() if name not in (*wanted, STATEMENTS) and n}
+    own = {name: n for name, n in tokens.items() if name not in (*cfg.replay, STATEMENTS) and n}
     if not own:
         raise InputError(
             "there is no document to learn from", fix="look at what curation dropped in the report"
@@ -111,7 +115,7 @@ def adapt_mixture(
     if stated:
         passes = stated * trained / tokens[STATEMENTS]
         reasons.append(f"statements have {tokens[STATEMENTS]:,} tokens: {stated:.1%}, {passes:.1f} passes")
-    for name, share in wanted.items():
+    for name, share in cfg.replay.items():
         given = f"{share:.0%} against forgetting" if name in replay else "none: nothing is there to replay"
         reasons.append(f"{name.replace('_', ' ')}: {given if share else 'none, as the recipe says'}")
     plain = {"weights": weights, "reasons": reasons}
@@ -122,8 +126,11 @@ def adapt_mixture(
 
 def _replayed(cfg: AdaptMixtureConfig, tokens: Mapping[str, int]) -> dict[str, float]:
     """Shares of what is replayed and is there."""
-    wanted = {REPLAYED_TEXT: cfg.text_share, REPLAYED_CHAT: cfg.chat_share}
-    return {name: share for name, share in wanted.items() if share and tokens.get(name)}
+    return {name: share for name, share in cfg.replay.items() if share and tokens.get(name)}
+
+
+def _tokens_of(shards: Mapping[str, TokenShards]) -> dict[str, int]:
+    return {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
 
 
 @config
@@ -198,8 +205,8 @@ def size_adaptation(
     rate = engine.rate_of(
         lambda: load_model(model.path, compute=dtype).to(job.device), lora, length, job.micro_tokens
     )
-    tokens = {name: int(shard.facts.get("tokens", 0)) for name, shard in shards.items()}
-    own = sum(count for name, count in tokens.items() if name not in (REPLAYED_TEXT, REPLAYED_CHAT))
+    tokens = _tokens_of(shards)
+    own = sum(count for name, count in tokens.items() if name not in cfg.mixing.replay)
     found = engine.make_budget(
         method,
         needed,

@@ -36,8 +36,8 @@ from smolforge.data.documents import (
 from smolforge.data.extract import ExtractionError, extract_html, tidy
 from smolforge.data.hashing import normal_words, word_hashes
 from smolforge.data.language import THRESHOLD, check_languages, language_of
-from smolforge.data.plain_json import whole_text
 from smolforge.data.quality import QualityScorer
+from smolforge.plain_json import whole_text
 
 EXCERPT_CHARS = 200
 JUDGED_SCHEMA = pa.schema(

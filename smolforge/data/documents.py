@@ -18,8 +18,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smolforge.data.plain_json import whole_text
 from smolforge.errors import InputError
+from smolforge.plain_json import whole_text
 
 Kind = Literal["html", "text", "markdown", "code"]
 Domain = Literal[

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from smolforge.data.documents import Document, Kind
-from smolforge.data.plain_json import NotJson, parse_json
 from smolforge.errors import InputError
+from smolforge.plain_json import NotJson, parse_json
 
 MAX_RECORD_BYTES = 8 * 2**20
 """A longer record is left out: no page of use is this long, and memory stays bounded. Chosen, untested."""

@@ -24,9 +24,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smolforge.data.documents import Document, Kind
-from smolforge.data.plain_json import NotJson, parse_json, without_half_pairs
 from smolforge.data.records import chat_of, pair_of, text_of
 from smolforge.errors import InputError
+from smolforge.plain_json import NotJson, parse_json, without_half_pairs
 
 CODE_SUFFIXES = {
     ".py": "python", ".js": "javascript", ".mjs": "javascript", ".jsx": "javascript", ".ts": "typescript",
@@ -372,13 +372,15 @@ def _is_never_asked_for(kind: Any) -> bool:
 def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | None]:
     """The rows of a batch; None for one that holds what Python cannot."""
     try:
-        yield from map(without_half_pairs, batch.to_pylist())
+        rows = batch.to_pylist()
     except (ValueError, OverflowError):
-        for place in range(batch.num_rows):
-            try:
-                yield without_half_pairs(batch.slice(place, 1).to_pylist()[0])
-            except (ValueError, OverflowError):
-                yield None
+        if batch.num_rows == 1:
+            yield None
+        else:
+            for place in range(batch.num_rows):
+                yield from _rows_of(batch.slice(place, 1))
+        return
+    yield from map(without_half_pairs, rows)
 
 
 OpenFile = Callable[[], io.BufferedIOBase]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smolforge.data.documents import Kind
-from smolforge.data.plain_json import NotJson, parse_json
+from smolforge.plain_json import NotJson, parse_json
 
 ROLES = {
     "system": "system", "user": "user", "human": "user", "prompter": "user", "assistant": "assistant",

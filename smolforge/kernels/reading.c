@@ -95,7 +95,7 @@ EXPORT int NAME(place_heads)(const Reading *r) {
     return 0;
 }
 
-/* scores[q][j] = query q . key j; gives nothing else. Scores of a query are `step` apart. */
+/* scores[q][j] = query q . key j. Scores of a query are `step` apart. */
 INLINE void score(const int queries, const float *query, const el *keys, long count, long width, float *scores, long step) {
     for (long j = 0; j < count; j++) {
         const el *key = keys + j * width;

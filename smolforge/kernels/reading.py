@@ -1,6 +1,6 @@
 """What a model that only reads and writes needs beside its products; nothing here has gradients.
 
-    placed = Places.of(rows, length, first_R, tables)             # once a pass
+    placed = Places(rows, length, first_R, *tables)                # once a pass
     y_ND = stream_norm(stream_ND, delta_ND, weight_D, eps, dtype)  # stream += delta, then its norm
     mixed = cached_attention(qkv_RTP, heads, placed, cache)        # heads turned, put in the cache, attended
 

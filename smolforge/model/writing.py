@@ -23,16 +23,13 @@ class Cache:
     keys: list[Tensor]
     values: list[Tensor]
 
-    def take(self, rows: Tensor, added: int = 0, capacity: int | None = None) -> None:
-        """Keep (or repeat) these rows, and make room for more of them, for so many positions."""
+    def take(self, rows: Tensor, added: int = 0, capacity: int = 0) -> None:
+        """Keep (or repeat) these rows; with more of them `added`, in a cache of so many positions."""
         rows = rows.to(self.keys[0].device)
         for tensors in (self.keys, self.values):
             for layer, old in enumerate(tensors):  # one after the other: never all of them twice
                 kept = old.index_select(0, rows)
-                if added or capacity is not None:
-                    tensors[layer] = _resized(kept, added, capacity or old.shape[2])
-                else:
-                    tensors[layer] = kept
+                tensors[layer] = _resized(kept, added, capacity) if added else kept
 
     def part(self, first: int, last: int) -> Cache:
         """These rows of it, not copied."""

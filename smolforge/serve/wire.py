@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from smolforge.evals.task import Sampling
+from smolforge.plain_json import whole_text, without_half_pairs
 from smolforge.serve.talk import CHAT_SAMPLING, Reply
 from smolforge.serve.tools import ToolCall
 
@@ -204,7 +205,7 @@ def _tools(value: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
         function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise ApiError(400, f"`tools[{i}]` should be a function with a name", param=f"tools[{i}]")
-        parsed.append(_whole(function))
+        parsed.append(without_half_pairs(function))
     choice = value.get("tool_choice", "auto")
     if choice not in (None, "auto", "none"):
         raise ApiError(
@@ -294,23 +295,7 @@ def _list(value: Any, where: str) -> list[Any]:
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise ApiError(400, f"`{where}` should be text", param=where)
-    return _scalar(value)
-
-
-def _scalar(text: str) -> str:
-    """Half surrogate pairs, which JSON can spell and UTF-8 cannot, become U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _whole(value: Any) -> Any:
-    """A JSON value with all its text made of whole characters."""
-    if isinstance(value, str):
-        return _scalar(value)
-    if isinstance(value, list):
-        return [_whole(v) for v in value]
-    if isinstance(value, dict):
-        return {_scalar(k): _whole(v) for k, v in value.items()}
-    return value
+    return whole_text(value)
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

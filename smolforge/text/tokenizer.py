@@ -20,6 +20,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from smolforge.errors import ConfigError, InputError
+from smolforge.plain_json import whole_text
 from smolforge.text import chat
 from smolforge.text.roles import Roles
 from smolforge.text.splits import SMOLLM
@@ -438,13 +439,7 @@ def _sound(text: str) -> str:
     """The text if UTF-8 can hold it; half surrogate pairs, which it cannot, become U+FFFD."""
     if len(text) > MAX_TEXT_CHARACTERS:
         raise InputError(f"one text of {len(text)} characters", fix=f"cut it below {MAX_TEXT_CHARACTERS}")
-    if text.isascii():
-        return text
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    return whole_text(text)
 
 
 def _write_json(file: Path, value: Any) -> None:

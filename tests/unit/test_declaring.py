@@ -8,7 +8,7 @@ import pytest
 
 from smolforge.data.questions import Fact, Tally, answer_chats, choice_items, condensed, find_facts
 from smolforge.data.questions.code_text import declarations_of
-from smolforge.data.questions.declaring import apart, arguments, is_declared
+from smolforge.data.questions.declaring import arguments, is_declared, split_outside
 
 SOURCE = '''
 import os
@@ -127,7 +127,7 @@ def test_questions_and_chats_of_a_repository() -> None:
     ],
 )
 def test_texts_come_apart_at_marks_outside_of_brackets(text: str, mark: str, parts: list[str]) -> None:
-    assert apart(text, mark) == parts
+    assert split_outside(text, mark) == parts
 
 
 def test_hostile_heads_are_bounded() -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from smolforge.data.questions.blocks import Block
+from smolforge.data.questions.code_text import Declaration
 from smolforge.data.questions.defining import parts_of
 from smolforge.data.questions.fact import Fact, Tally, fact_id
 from smolforge.data.questions.fields import EMPTY, STRANGE, value_class
@@ -82,18 +83,18 @@ PARAMETER = re.compile(r"\**(\w+)\s*(?::|$)")
 DOTTED = re.compile(r"[A-Za-z_][\w.]*$")
 
 
-def declared_blocks(name: str, kind: str, head: str, file: str, *, is_top: bool) -> Iterator[Block]:
-    """What one declaration says; `name` is that of a function or class, `head` its text up to the colon."""
-    subject = f"`{name}`"
-    if is_top:
+def declared_blocks(declared: Declaration, file: str) -> Iterator[Block]:
+    """What one declaration says."""
+    subject = f"`{declared.name}`"
+    if declared.is_top:
         yield Block("declared", "", file, FILE, subject)
-    given = arguments(head)
-    if kind == "class":
+    given = arguments(declared.head)
+    if declared.kind == "class":
         if given and DOTTED.match(given[0]):
             yield Block("declared", "", given[0], BASE, subject)
         return
     for argument in given:
-        name, *values = apart(argument, "=")
+        name, *values = split_outside(argument, "=")
         parameter = PARAMETER.match(name)
         if parameter and len(values) == 1:
             yield Block("declared", "", " ".join(values[0].split()), f"`{parameter.group(1)}`", subject)
@@ -101,11 +102,11 @@ def declared_blocks(name: str, kind: str, head: str, file: str, *, is_top: bool)
 
 def arguments(head: str) -> list[str]:
     """What stands between the first bracket and its end, split at its commas."""
-    inner = apart(head.partition("(")[2], ",")
+    inner = split_outside(head.partition("(")[2], ",")
     return [part for part in inner if part]
 
 
-def apart(text: str, mark: str) -> list[str]:
+def split_outside(text: str, mark: str) -> list[str]:
     """The text split at a mark outside of quotation marks and brackets, up to the bracket that closes none of it."""
     parts, depth, quote = [""], 0, ""
     for c in text:

@@ -75,9 +75,7 @@ def outline(id: str, text: str) -> Outline:
     if symbols is not None:
         title = "/".join(PurePosixPath(id).parts[-2:])
         declared = (
-            block
-            for one in code_text.declarations_of(id, text)
-            for block in declared_blocks(one.name, one.kind, one.head, title, is_top=one.is_top)
+            block for one in code_text.declarations_of(id, text) for block in declared_blocks(one, title)
         )
         return Outline(title, [*_symbol_blocks(symbols), *declared], cut)
     reader = _Reader()

@@ -1,4 +1,4 @@
-"""JSON from outside: the one door for every reader of records."""
+"""Text and JSON from outside, as UTF-8 can hold them: the one door for records, chat requests and what is made tokens."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def without_half_pairs(value: Any) -> Any:
 
 def whole_text(text: str) -> str:
     """`text` with its surrogate pairs as one character each, and halves of such as U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
