@@ -16,11 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-try:
-    import readline
-except ImportError:  # Windows
-    readline = None  # type: ignore[assignment]
-
 from smolforge.errors import InputError, SmolError
 from smolforge.evals.task import Sampling
 from smolforge.serve.talk import CHAT_SAMPLING, Talker
@@ -61,8 +56,6 @@ def chat(
         if text.strip():
             session.say(text.strip())
         return
-    if readline is not None:  # a paste is told by how quickly its lines come
-        readline.parse_and_bind("set enable-bracketed-paste off")
     print(f"{talker.name} · /help for commands, Ctrl-D to leave", file=write, flush=True)
     while True:
         try:
@@ -206,8 +199,8 @@ def _is_control(code: int) -> bool:
 def _ask(read: TextIO, write: TextIO) -> str | None:
     """The next message, or None at the end of input."""
     while True:
-        print(file=write)
-        lines = list(_lines(read, write))
+        print("\n> ", end="", file=write, flush=True)
+        lines = list(_lines(read))
         if not lines:
             print(file=write)
             return None
@@ -216,30 +209,19 @@ def _ask(read: TextIO, write: TextIO) -> str | None:
             return text
 
 
-def _line(read: TextIO, write: TextIO, prompt: str = "") -> str:
-    """One line with its end; nothing at the end of input. At a keyboard it can be edited, and earlier ones come back."""
-    if read is not sys.stdin or readline is None:
-        print(prompt, end="", file=write, flush=True)
-        return read.readline()
-    try:
-        return input(prompt) + "\n"
-    except EOFError:
-        return ""
-
-
-def _lines(read: TextIO, write: TextIO) -> Iterator[str]:
+def _lines(read: TextIO) -> Iterator[str]:
     """One typed line; or all lines of a paste; or all lines between two lines of triple quotes."""
-    line = _line(read, write, "> ")
+    line = read.readline()
     if line.lstrip().startswith('"""'):
         line = line.lstrip()[3:]
         while line and not line.rstrip().endswith('"""'):
             yield line
-            line = _line(read, write)
+            line = read.readline()
         yield line.rstrip().removesuffix('"""') + "\n"
         return
     while line:
         yield line
-        line = _line(read, write) if not line.startswith("/") and _more_waits(read) else ""
+        line = read.readline() if not line.startswith("/") and _more_waits(read) else ""
 
 
 def _more_waits(read: TextIO) -> bool:

@@ -103,23 +103,6 @@ def test_talking_and_leaving(keyboard: Keyboard) -> None:
     assert keyboard.close() == 0
 
 
-def test_a_line_can_be_edited_and_earlier_ones_come_back(keyboard: Keyboard) -> None:
-    """Arrow keys move and go through the history; none of them is sent to the model."""
-    pytest.importorskip("readline")
-    keyboard.type("repeat one wrong\x7f\x7f\x7f\x7f\x7fright\n")
-    keyboard.wait_for("right")
-    assert "one right" in keyboard.wait_for("a second")
-    keyboard.wait_for("> ")
-    keyboard.type("\x1b[A\x01\x1b[C\n")  # up, to the beginning, one to the right
-    assert "one right" in keyboard.wait_for("a second")
-    keyboard.wait_for("> ")
-    keyboard.type("/save /dev/null\n")
-    keyboard.wait_for("not saved")
-    keyboard.wait_for("> ")
-    keyboard.type("\x04")
-    assert keyboard.close() == 0
-
-
 def test_one_question_is_answered_and_nothing_else() -> None:
     program = PROGRAM.replace("max_tokens=400", "max_tokens=400, question='repeat once'")
     command = [sys.executable, "-c", program, "0"]
