@@ -29,7 +29,8 @@ from typing import Any
 from peers.start import tell
 from train_cpu import processor, write_result
 
-from smolforge.adapt.judging import compare, read_measured
+from smolforge.adapt.judging import compare
+from smolforge.evals.measured import read_measured
 from smolforge.store import Store, read_labels, read_record
 
 FOLDERS = {

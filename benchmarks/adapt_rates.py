@@ -19,9 +19,10 @@ from typing import Any
 from peers.start import tell
 from train_cpu import processor, write_result
 
-from smolforge.adapt.judging import compare, read_measured
+from smolforge.adapt.judging import compare
 from smolforge.adapt.stages import REPLAYED_CHAT, REPLAYED_TEXT
 from smolforge.artifacts import Artifact
+from smolforge.evals.measured import read_measured
 from smolforge.evals.stages import EvaluateConfig, evaluate
 from smolforge.model.config import LoraConfig
 from smolforge.store import Store

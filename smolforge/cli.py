@@ -247,23 +247,33 @@ def pull(name: str | None, from_hub: bool, source: Path | None, offline: bool) -
     click.echo(pull_model(name, source=source, from_hub=from_hub, offline=offline))
 
 
+asking_options = [
+    click.option(
+        "--benchmarks",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="Folder with benchmark files (JSON lines).",
+    ),
+    click.option("--tasks", help="Comma-separated task names (default: all that the folder holds)."),
+    click.option(
+        "--items",
+        "items_per_task",
+        type=click.IntRange(0),
+        default=200,
+        show_default=True,
+        help="Questions a task; 0 for all.",
+    ),
+]
+
+
+def _names(given: str | None) -> tuple[str, ...]:
+    """Names of an option, between commas."""
+    return tuple(name.strip() for name in (given or "").split(",") if name.strip())
+
+
 @main.command("eval")
 @click.argument("model")
-@click.option(
-    "--benchmarks",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder with benchmark files (JSON lines).",
-)
-@click.option("--tasks", help="Comma-separated task names (default: all that the folder holds).")
-@click.option(
-    "--items",
-    "items_per_task",
-    type=click.IntRange(0),
-    default=200,
-    show_default=True,
-    help="Questions a task; 0 for all.",
-)
+@with_options(asking_options)
 @click.option("--form", type=click.Choice(["text", "chat"]), default="text", show_default=True)
 @lab_option
 def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: Any, lab: Path) -> None:
@@ -272,8 +282,48 @@ def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, 
     """
     from smolforge.models import evaluate_model
 
-    names = tuple(name.strip() for name in tasks.split(",") if name.strip()) if tasks else ()
-    click.echo(evaluate_model(model, benchmarks, names, items_per_task, form, lab))
+    click.echo(evaluate_model(model, benchmarks, _names(tasks), items_per_task, form, lab))
+
+
+@main.command()
+@click.argument("models", nargs=-1, required=True)
+@with_options(asking_options)
+@click.option(
+    "--form",
+    type=click.Choice(["native", "text", "chat"]),
+    default="native",
+    show_default=True,
+    help="native: chat where a model has a chat template.",
+)
+@click.option(
+    "--published",
+    help="Whose published scores stand beside; `none` for nobody's (default: SmolLM2 and its peers).",
+)
+@click.option(
+    "--out",
+    "files",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write it there: .md, .html or .json; repeatable.",
+)
+@lab_option
+def compare(
+    models: tuple[str, ...],
+    benchmarks: Path,
+    tasks: str | None,
+    items_per_task: int,
+    form: Any,
+    published: str | None,
+    files: tuple[Path, ...],
+    lab: Path,
+) -> None:
+    """Lay models side by side on the same questions, with paired differences from the first. MODELS are runs, labels,
+    released names, model folders or .gguf files.
+    """
+    from smolforge.models import compare_models
+
+    wanted = None if published is None else () if published.strip() == "none" else _names(published)
+    click.echo(compare_models(models, benchmarks, _names(tasks), items_per_task, form, wanted, files, lab))
 
 
 @main.command()

@@ -11,9 +11,9 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, ForeignModel, Scores, Tokenizer
+from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, EvalTexts, ForeignModel, Scores, Tokenizer
 from smolforge.errors import InputError, StoreError
 from smolforge.log import Log
 from smolforge.store import Store, flat_inputs, read_labels, read_record
@@ -112,13 +112,71 @@ def evaluate_model(
     name: str, benchmarks: Path, tasks: tuple[str, ...], items: int, form: Literal["text", "chat"], lab: Path
 ) -> str:
     """Score the model on benchmark files; the scores are kept in the lab under the run `eval`."""
-    from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
+    from smolforge.evals.stages import benchmarks_in, load_benchmarks
 
     questions = benchmarks_in(benchmarks, tasks, items)
     store = Store(lab, "eval")
     checkpoint, tokenizer = model_and_tokenizer(store, name)
     texts = store.run(load_benchmarks, questions, label="benchmarks")
-    scores = store.run(
+    return scores_text(_scores_of(store, name, checkpoint, tokenizer, texts, items, form))
+
+
+def compare_models(
+    names: tuple[str, ...],
+    benchmarks: Path,
+    tasks: tuple[str, ...],
+    items: int,
+    form: Literal["text", "chat", "native"],
+    published: tuple[str, ...] | None,
+    files: tuple[Path, ...],
+    lab: Path,
+) -> str:
+    """Score several models on the same benchmark files, lay them side by side, and write that to `files` too.
+
+    published  whose published scores stand beside them; None: the models' own and those of SmolLM2 and its peers
+    """
+    from smolforge.evals.comparison import lay_side_by_side
+    from smolforge.evals.measured import read_measured
+    from smolforge.evals.published import references
+    from smolforge.evals.stages import benchmarks_in, load_benchmarks
+    from smolforge.report import comparison
+    from smolforge.text.tokenizer import load_tokenizer
+
+    for file in files:
+        comparison.writer_of(file)  # a wrong name is said before hours of work
+    beside = references(names, published, in_chat=form != "text")
+    questions = benchmarks_in(benchmarks, tasks, items)
+    store = Store(lab, "eval")
+    parts = {name: model_and_tokenizer(store, name) for name in dict.fromkeys(names)}
+    texts = store.run(load_benchmarks, questions, label="benchmarks")
+    measured, forms = [], []
+    chances: dict[str, float] = {}
+    for name in names:
+        checkpoint, tokenizer = parts[name]
+        can_chat = load_tokenizer(tokenizer.path).template is not None
+        asked = form if form != "native" else "chat" if can_chat else "text"
+        scores = _scores_of(store, name, checkpoint, tokenizer, texts, items, asked)
+        measured.append((name, read_measured(scores.path)))
+        forms.append(asked)
+        chances |= {one["skill"]: one["chance"] for one in _score_rows(scores)}
+    found = lay_side_by_side(measured, forms, chances, beside)
+    for file in files:
+        comparison.write(found, file)
+    return "\n".join([comparison.as_text(found), *(f"wrote {file}" for file in files)])
+
+
+def _scores_of(
+    store: Store,
+    name: str,
+    checkpoint: Checkpoint,
+    tokenizer: Tokenizer,
+    texts: EvalTexts,
+    items: int,
+    form: Literal["text", "chat"],
+) -> Scores:
+    from smolforge.evals.stages import EvaluateConfig, evaluate
+
+    return store.run(
         evaluate,
         EvaluateConfig(form=form, items_per_skill=items),
         label=f"{name.strip('/')}/scores-{form}",
@@ -126,13 +184,17 @@ def evaluate_model(
         tokenizer=tokenizer,
         texts=texts,
     )
-    return scores_text(scores)
+
+
+def _score_rows(scores: Scores) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((scores.path / "scores.json").read_text("utf-8"))
+    return rows
 
 
 def scores_text(scores: Scores) -> str:
     """A table: score, 95% interval, chance, number of questions."""
     rows = [f"{'task':20} {'score':>7}  {'95% interval':15} {'chance':>7} {'items':>6}"]
-    for one in json.loads((scores.path / "scores.json").read_text("utf-8")):
+    for one in _score_rows(scores):
         interval = f"{one['low']:.3f} – {one['high']:.3f}"
         chance = f"{one['chance']:.3f}" if one["unit"] == "share" else "–"
         rows.append(f"{one['skill']:20} {one['value']:7.3f}  {interval:15} {chance:>7} {one['items']:6}")

@@ -6,27 +6,18 @@ the reading of general texts, got worse by more than noise allows; among the oth
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from smolforge.evals import stats
+from smolforge.evals.measured import Measured
 from smolforge.evals.stats import Interval
 
 ORIGINAL = "0-original"
 OWN_SKILL = "documents"
 OWN_TEXTS = "own"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One state's answers and bits: (skill, item) → right, (domain, text) → (bits, bytes)."""
-
-    right: Mapping[tuple[str, str], bool]
-    bits: Mapping[tuple[str, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -77,16 +68,6 @@ class Change:
         return ""
 
 
-def read_measured(scores: Path) -> Measured:
-    """From a `Scores` folder."""
-    samples = _lines(scores / "samples.jsonl")
-    bits = _lines(scores / "bits.jsonl")
-    return Measured(
-        right={(str(s["skill"]), str(s["id"])): bool(s["right"]) for s in samples},
-        bits={(str(b["domain"]), str(b["id"])): (float(b["bits"]), float(b["bytes"])) for b in bits},
-    )
-
-
 def compare(before: Measured, after: Measured) -> Change:
     """The change on the items and texts that both have."""
     items = sorted(before.right.keys() & after.right.keys())
@@ -135,9 +116,3 @@ def _bits(before: Measured, after: Measured, texts: Sequence[tuple[str, str]]) -
         return None
     old = [before.bits[t][0] for t in texts]
     return stats.paired_ratio_difference(old, [after.bits[t][0] for t in texts], old)
-
-
-def _lines(file: Path) -> list[dict[str, Any]]:
-    if not file.is_file():
-        return []
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]

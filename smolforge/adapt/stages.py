@@ -66,17 +66,21 @@ class AdaptMixtureConfig:
 
     text_share, chat_share  shares of replayed text and of replayed conversations, against forgetting
     statement_share         share, of what is not replayed, of what the documents state, told without the rest
+    statement_passes        and how often that is met at most
     """
 
     text_share: float = 0.15
     chat_share: float = 0.15
     statement_share: float = 0.2
+    statement_passes: float = 4.0
 
     def __post_init__(self) -> None:
         if min(self.text_share, self.chat_share) < 0 or self.text_share + self.chat_share >= 1:
             raise ConfigError("`text_share` and `chat_share` must not be negative and together stay below 1")
         if not 0 <= self.statement_share < 1:
             raise ConfigError("`statement_share` must be a share below 1")
+        if self.statement_passes <= 0:
+            raise ConfigError("`statement_passes` must be above 0")
 
     @property
     def replay(self) -> dict[str, float]:
@@ -96,7 +100,6 @@ def adapt_mixture(
     Facts   share_<domain>, replay_share
     Raises  InputError when no document is left
     """
-    from smolforge.adapt.budget import MOST_PASSES
     from smolforge.train.stages import read_sizing
 
     tokens = _tokens_of(shards)
@@ -108,7 +111,7 @@ def adapt_mixture(
         )
     left = 1 - sum(replay.values())
     trained = int(read_sizing(sizing)["phase_tokens"]["documents"])
-    stated = min(left * cfg.statement_share, MOST_PASSES * tokens.get(STATEMENTS, 0) / trained)
+    stated = min(left * cfg.statement_share, cfg.statement_passes * tokens.get(STATEMENTS, 0) / trained)
     weights = {name: (left - stated) * count / sum(own.values()) for name, count in own.items()}
     weights |= replay | ({STATEMENTS: stated} if stated else {})
     reasons = [f"{name} has {count:,} tokens: {weights[name]:.1%}" for name, count in own.items()]
@@ -287,10 +290,11 @@ def keep_best(
     import shutil
 
     from smolforge.adapt import judging
+    from smolforge.evals.measured import read_measured
 
     if set(models) != set(scores) or judging.ORIGINAL not in models:
         raise ConfigError(f"`models` and `scores` must have the same names, `{judging.ORIGINAL}` among them")
-    measured = {name: judging.read_measured(one.path) for name, one in scores.items()}
+    measured = {name: read_measured(one.path) for name, one in scores.items()}
     kept, cases = judging.choose(measured, cfg.most_forgotten)
     chosen = models[kept]
     for file in ("config.json", "model.safetensors"):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smolforge.adapt import judging
-from smolforge.adapt.judging import Measured
 from smolforge.evals import stats
+from smolforge.evals.measured import Measured, read_measured
 from smolforge.evals.stats import Interval
 from smolforge.report.reading import Made, Run
 
@@ -104,7 +104,7 @@ def _rows(made: Mapping[str, Made]) -> list[Row]:
     for group, label in (("yours and general", "scores"), ("public", "benchmarks")):
         if f"before/{label}" not in made or f"after/{label}" not in made:
             continue
-        old, new = (judging.read_measured(made[f"{when}/{label}"].folder) for when in ("before", "after"))
+        old, new = (read_measured(made[f"{when}/{label}"].folder) for when in ("before", "after"))
         rows += _of(old, new) if label == "scores" else _by_skill(old, new, group, bool)
     return rows
 

@@ -31,7 +31,7 @@ from smolforge.adapt.budget import (
     measure,
     rate_of,
 )
-from smolforge.adapt.judging import ORIGINAL, Change, Measured, case_in_words, choose, compare, read_measured
+from smolforge.adapt.judging import ORIGINAL, Change, case_in_words, choose, compare
 from smolforge.adapt.stages import (
     GENERAL_QUESTIONS,
     AdaptBudgetConfig,
@@ -66,6 +66,7 @@ from smolforge.artifacts import (
 from smolforge.data.batches import Documents
 from smolforge.data.stages import own_folder, watched_folder
 from smolforge.errors import ConfigError, InputError
+from smolforge.evals.measured import Measured, read_measured
 from smolforge.evals.stats import Interval
 from smolforge.evals.task import Logprob, Sampling
 from smolforge.log import Log

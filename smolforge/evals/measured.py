@@ -1,0 +1,33 @@
+"""What an evaluation left behind, item by item, so that two models can be compared in pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model's answers and bits: (skill, item) → right, (domain, text) → (bits, bytes)."""
+
+    right: Mapping[tuple[str, str], bool]
+    bits: Mapping[tuple[str, str], tuple[float, float]]
+
+
+def read_measured(scores: Path) -> Measured:
+    """From a `Scores` folder."""
+    samples = _lines(scores / "samples.jsonl")
+    bits = _lines(scores / "bits.jsonl")
+    return Measured(
+        right={(str(s["skill"]), str(s["id"])): bool(s["right"]) for s in samples},
+        bits={(str(b["domain"]), str(b["id"])): (float(b["bits"]), float(b["bytes"])) for b in bits},
+    )
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]

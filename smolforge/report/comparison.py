@@ -1,0 +1,169 @@
+"""A comparison of models for people to read: in the terminal, as Markdown for a model card, as a page, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from smolforge.errors import ConfigError
+from smolforge.evals.comparison import Comparison, Row
+from smolforge.evals.published import NOTES
+from smolforge.evals.stats import Interval
+
+COLUMN_GAP = "  "
+READ = (
+    "Shares of right answers in percent, with 95% intervals; differences over the same items, in points. "
+    "Where a difference is inside the noise, nothing is said about which model is better."
+)
+
+
+def as_text(found: Comparison) -> str:
+    """Two tables in columns: scores, and differences from the first model."""
+    parts = [_columns(_score_table(found))]
+    if len(found.models) > 1:
+        parts.append(f"difference from {found.models[0]}, on the same items, in points")
+        parts.append(_columns(_change_table(found)))
+    return "\n\n".join([*parts, *_remarks(found)])
+
+
+def as_markdown(found: Comparison) -> str:
+    """The same as Markdown tables."""
+    parts = [READ, _markdown_table(_score_table(found))]
+    if len(found.models) > 1:
+        parts += [f"Difference from {found.models[0]}:", _markdown_table(_change_table(found))]
+    return "\n\n".join([*parts, *_remarks(found)]) + "\n"
+
+
+def as_page(found: Comparison) -> str:
+    """One self-contained HTML page; every name is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    source = resources.files("smolforge.report").joinpath("comparison.html").read_text(encoding="utf-8")
+    return environment.from_string(source).render(
+        found=found, percent=percent, points=points, mark=_mark, read=READ, remarks=_remarks(found)
+    )
+
+
+def as_json(found: Comparison) -> str:
+    """Everything, as shares, in the order of `models` and `published`: for programs."""
+    plain = {
+        "models": [{"name": n, "form": form} for n, form in zip(found.models, found.forms, strict=True)],
+        "published": list(found.references),
+        "tasks": [_plain(row) for row in found.rows],
+    }
+    return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+
+
+WRITERS: Mapping[str, Callable[[Comparison], str]] = {".md": as_markdown, ".html": as_page, ".json": as_json}
+"""How a comparison is written, by the ending of the file."""
+
+
+def writer_of(file: Path) -> Callable[[Comparison], str]:
+    """Raises ConfigError for an ending that no writer has."""
+    if file.suffix not in WRITERS:
+        raise ConfigError(
+            f"`{file}` says nothing of its form", fix=f"end its name in one of {', '.join(WRITERS)}"
+        )
+    return WRITERS[file.suffix]
+
+
+def write(found: Comparison, file: Path) -> None:
+    """Write the file whole, in the form that its ending asks for."""
+    text = writer_of(file)(found)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", errors="replace")
+    part.replace(file)
+
+
+# -- cells ---------------------------------------------------------------------------------------------
+
+
+def percent(share: Interval) -> str:
+    """`44.0 [38.5, 49.7]`."""
+    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+
+
+def points(change: Interval) -> str:
+    """`+1.5 [-1.3, +4.4]`."""
+    return f"{100 * change.value:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+
+
+def _mark(task: str) -> str:
+    """A star where a note says what else differs."""
+    return f"{task}*" if task in NOTES else task
+
+
+def _score_table(found: Comparison) -> list[list[str]]:
+    heads = [f"{name} ({form})" for name, form in zip(found.models, found.forms, strict=True)]
+    published = [f"{name}, published" for name in found.references]
+    rows = [["task", "items", "chance", *heads, *published]]
+    for row in found.rows:
+        known = ["–" if score is None else f"{score:.1f}" for score in row.published]
+        chance = "" if row.chance is None else f"{100 * row.chance:.1f}"
+        rows.append([_mark(row.task), str(row.items), chance, *map(percent, row.scores), *known])
+    return rows
+
+
+def _change_table(found: Comparison) -> list[list[str]]:
+    rows = [["task", *found.models[1:]]]
+    for row in found.rows:
+        told = [f"{points(row.changes[n])} {row.verdict(n)}" for n in range(1, len(found.models))]
+        rows.append([row.task, *told])
+    return rows
+
+
+def _remarks(found: Comparison) -> list[str]:
+    told = []
+    if found.compared:
+        told.append(
+            f"{found.shown} of {found.compared} differences of single tasks are more than noise; where there is none at all, "
+            f"one in twenty looks like one by chance ({found.compared / 20:.1f} of these)."
+        )
+    tasks = {row.task for row in found.rows if any(score is not None for score in row.published)}
+    told += [f"* {task}: {note}." for task, note in NOTES.items() if task in tasks]
+    if found.references:
+        told.append(
+            "Published: arXiv:2502.02737 and the model cards; whole test sets, the makers' own harness."
+        )
+    return told
+
+
+# -- tables --------------------------------------------------------------------------------------------
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = [
+        COLUMN_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    plain = [[cell.replace("|", "\\|").replace("*", "\\*") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in plain]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "task": row.task,
+        "items": row.items,
+        "chance": row.chance,
+        "scores": [_bounds(score) for score in row.scores],
+        "changes": [{**_bounds(change), "verdict": row.verdict(n)} for n, change in enumerate(row.changes)],
+        "published": list(row.published),
+    }
+
+
+def _bounds(found: Interval) -> dict[str, float | None]:
+    parts = {"value": found.value, "low": found.low, "high": found.high}
+    return {name: round(part, 6) if math.isfinite(part) else None for name, part in parts.items()}
