@@ -16,6 +16,7 @@ from smolforge.launch.hosts import HostZero, follow
 from smolforge.launch.settings import LaunchSettings, make_launcher
 from smolforge.log import Log
 from smolforge.models import talking_label
+from smolforge.plan import Plan
 from smolforge.recipe import load_recipe
 from smolforge.stage import Launcher, Machine
 from smolforge.store import Store, disk_errors, write_json
@@ -57,6 +58,8 @@ def run_recipe(
     }
     with disk_errors(lab):
         write_json(run_folder / "recipe.json", record)
+    planned = Plan(lab, run_name)
+    loaded.function(planned, cfg)
     with _launcher(lab, run_name, launch) as launcher:
         store = Store(
             lab,
@@ -64,6 +67,7 @@ def run_recipe(
             machine=machine,
             launcher=launcher,
             built=lambda _, made: _refresh(run_folder, made),
+            planned=len(planned.steps),
         )
         store.log.event("run", recipe=loaded.name)
         loaded.function(store, cfg)

@@ -55,6 +55,7 @@ class Store:
     machine  how the machine is used; part of no identity
     launcher where stages run that several processes can share; none runs them in this process
     built    called with (label, artifact) after every stage, built or found; the report hangs here
+    planned  how many stages the recipe has, so that the person watching knows how far it is; 0: nobody knows
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Store:
         launcher: Launcher | None = None,
         log: Log | None = None,
         built: Callable[[str, Artifact], None] | None = None,
+        planned: int = 0,
     ) -> None:
         self.lab = lab
         self.run_name = run_name
@@ -74,6 +76,7 @@ class Store:
         self.run_folder = lab / "runs" / run_name if run_name else None
         self.log = log or Log(self.run_folder / "events.jsonl" if self.run_folder else None)
         self.built = built
+        self.planned = planned
         self.labels: dict[str, Any] = {}
 
     # -- building -------------------------------------------------------------------------------
@@ -110,7 +113,8 @@ class Store:
                 return record
             log = self.log.scoped(stage.name, label)
             job = self._start(scratch, log)
-            log.say(f"▸ {label} · {stage.summary}")
+            place = f"{len(self.labels) + 1} of {self.planned} · " if self.planned else ""
+            log.say(f"▸ {place}{label} · {stage.summary}")
             log.event("start", key=key)
             began, wall = time.time(), time.monotonic()
             facts, made_on = self._make(stage, cfg, job, inputs)

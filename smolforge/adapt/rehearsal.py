@@ -51,19 +51,25 @@ def chats(
             top_p=how.top_p,
             seed=how.seed * 1_000_003 + start,
         )
-        asked = model.generate([prefix] * min(AT_ONCE, count - start), ask, tok.end_ids)
+        rows = min(AT_ONCE, count - start)
+        asked = model.generate([prefix] * rows, ask, tok.end_ids, None, _halves(tick, 2 * start))
         questions = []
         for ids in asked:
             text = tok.decode(ids, skip_special=True).strip()
             if len(ids) < how.question_tokens and is_sound(text) and text.lower() not in seen:
                 seen.add(text.lower())
                 questions.append(text)
-        yield from _answered(model, tok, questions, start, how)
+        yield from _answered(model, tok, questions, start, how, _halves(tick, 2 * start + rows))
         tick(min(count, start + AT_ONCE))
 
 
 def _answered(
-    model: LanguageModel, tok: Tok, questions: Sequence[str], start: int, how: Rehearsal
+    model: LanguageModel,
+    tok: Tok,
+    questions: Sequence[str],
+    start: int,
+    how: Rehearsal,
+    told: Callable[[int], None],
 ) -> Iterator[dict[str, Any]]:
     turns = [[{"role": "user", "content": question}] for question in questions]
     answer = Sampling(
@@ -73,9 +79,8 @@ def _answered(
         seed=how.seed * 1_000_003 + start + 1,
     )
     prompts = [tok.encode_chat(turn, None, True)[0] for turn in turns]
-    for number, (turn, ids) in enumerate(
-        zip(turns, model.generate(prompts, answer, tok.end_ids), strict=True)
-    ):
+    answers = model.generate(prompts, answer, tok.end_ids, None, told)
+    for number, (turn, ids) in enumerate(zip(turns, answers, strict=True)):
         text = tok.decode(ids, skip_special=True).strip()
         if text and len(ids) < how.answer_tokens and not goes_in_circles(text):
             messages = [*turn, {"role": "assistant", "content": text}]
@@ -93,12 +98,18 @@ def texts(
             top_p=how.top_p,
             seed=how.seed * 1_000_003 + start,
         )
-        found = model.generate([[tok.start_id]] * min(AT_ONCE, count - start), write, tok.end_ids)
+        rows = [[tok.start_id]] * min(AT_ONCE, count - start)
+        found = model.generate(rows, write, tok.end_ids, None, _halves(tick, 2 * start, 2))
         for number, ids in enumerate(found):
             text = tok.decode(ids, skip_special=True).strip()
             if len(text.split()) >= 20 and not goes_in_circles(text):
                 yield f"rehearsed-{start + number}", text
         tick(min(count, start + AT_ONCE))
+
+
+def _halves(tick: Callable[[int], None], before: int, each: int = 1) -> Callable[[int], None]:
+    """Hears how many are asked or answered, `each` of a row's two halves, and tells whole rows."""
+    return lambda done: tick((before + each * done) // 2)
 
 
 def user_prefix(tok: Tok) -> list[int]:

@@ -12,7 +12,7 @@ from smolforge.data.source_stages import FolderConfig, HubConfig, read_folder
 from smolforge.stage import Job, stage
 
 
-@stage(makes=ChatData, version=2)
+@stage(makes=ChatData, version=3)
 def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
     """The conversations of the user's folder, without those that repeat evaluation items.
 
@@ -25,7 +25,7 @@ def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None)
     return write_chats(job, rows, held_out)
 
 
-@stage(makes=PreferenceData, version=2)
+@stage(makes=PreferenceData, version=3)
 def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
     """The preference pairs of the user's folder.
 

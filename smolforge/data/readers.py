@@ -13,17 +13,21 @@ The domain of a document, decided here (chosen, untested):
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smolforge.data.documents import Document, Kind
+from smolforge.data.json_arrays import elements
+from smolforge.data.long_texts import parts, read_parts
 from smolforge.data.records import chat_of, pair_of, text_of
 from smolforge.errors import InputError
 from smolforge.plain_json import NotJson, parse_json, without_half_pairs
@@ -46,12 +50,13 @@ DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 LATEX = re.compile(
     r"\\(?:frac|sqrt|sum|int|begin|end|left|right|cdot|times|alpha|beta|pi|theta|le|ge|in)\b|\$"
 )
+UTF_8 = "utf-8-sig"
 MAGIC_BINARY = (b"\x7fELF", b"%PDF", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x00\x00\x00")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what one file may ask for. Longer texts are cut, longer records skipped."""
+    """Bounds on what one file may ask for. Longer pages, sources and records are skipped and counted; texts have none."""
 
     text_bytes: int = 4 << 20
     record_bytes: int = 32 << 20
@@ -60,10 +65,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or record that could not be used. `reason` is one of few words, to be counted."""
+    """A file or record that could not be used. `reason` is one of few words, to be counted; `why` says more."""
 
     where: str
     reason: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +156,35 @@ def _open(path: Path, packed: bool) -> IO[bytes]:
 def _read_text(path: Path, relative: str, packed: bool, suffix: str, limits: Limits) -> Iterator[Found]:
     with _open(path, packed) as file:
         head = file.read(limits.text_bytes + 1)
-    cut = len(head) > limits.text_bytes
-    if is_binary(head):
-        yield Skipped(relative, "binary file")
+        if is_binary(head):
+            yield Skipped(relative, "binary file")
+            return
+        is_long = len(head) > limits.text_bytes
+        encoding = encoding_of(head)
+        text = head.decode(encoding, "replace")
+        kind, language = kind_of(suffix, text)
+        if kind in ("text", "markdown"):
+            file.seek(0)
+            yield from _in_parts(relative, kind, relative, read_parts(file, encoding), {})
+        elif is_long:
+            yield Skipped(relative, "page too long" if kind == "html" else "source file too long")
+        else:
+            yield make_document(relative, kind, relative, text, {"lang": language} if language else {})
+
+
+def _in_parts(
+    id: str, kind: Kind, url: str, texts: Iterator[str], meta: Mapping[str, str]
+) -> Iterator[Document]:
+    """One document, or the numbered parts of a long one, all of them of the first part's domain."""
+    first, domain = next(texts, ""), ""
+    after = next(texts, None)
+    if after is None:
+        yield make_document(id, kind, url, first, meta)
         return
-    text = decode(head[: limits.text_bytes])
-    kind, language = kind_of(suffix, text)
-    if cut and kind == "html":
-        yield Skipped(relative, "page too long")
-        return
-    yield make_document(relative, kind, relative, text, {"lang": language} if language else {})
+    for number, text in enumerate(chain((first, after), texts), start=1):
+        part = make_document(f"{id}#{number}", kind, f"{url}#{number}", text, meta)
+        domain = domain or part.meta["domain"]
+        yield replace(part, meta={**part.meta, "domain": domain})
 
 
 def kind_of(suffix: str, text: str) -> tuple[Kind, str]:
@@ -184,22 +209,31 @@ def is_binary(head: bytes) -> bool:
 
 def decode(data: bytes, declared: str = "") -> str:
     """Bytes as text: UTF-8 if they are that, else what was declared, else a guess; never fails."""
+    encoding = encoding_of(data, declared)
+    if encoding == UTF_8:  # its last character may be cut off
+        return codecs.getincrementaldecoder(UTF_8)("replace").decode(data)
+    return data.decode(encoding, "replace")
+
+
+def encoding_of(data: bytes, declared: str = "") -> str:
+    """The encoding of a text by its beginning, which may end in the middle of a character."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
+        return "utf-16"
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start >= len(data) - 4:  # cut in the middle of a character
-            return data[: error.start].decode("utf-8-sig", "replace")
+        codecs.getincrementaldecoder(UTF_8)().decode(data)
+        return UTF_8
+    except UnicodeDecodeError:
+        pass
     if declared:
         try:
-            return data.decode(declared, "replace")
+            data.decode(declared, "replace")
+            return declared
         except (LookupError, UnicodeError):  # unknown, or a codec of Python's that is no character set
             pass
     from charset_normalizer import from_bytes
 
     guess = from_bytes(data[:32_768]).best()
-    return data.decode(guess.encoding if guess else "cp1252", "replace")
+    return guess.encoding if guess else "cp1252"
 
 
 def make_document(id: str, kind: Kind, url: str, text: str, meta: Mapping[str, str]) -> Document:
@@ -267,27 +301,28 @@ def _from_line(line: bytes | None, where: str, limits: Limits) -> Iterator[Found
     except NotJson:
         yield Skipped(where, "not JSON")
         return
-    yield from_record(row, where, limits)
+    yield from from_record(row, where, limits)
 
 
-def from_record(row: Any, where: str, limits: Limits) -> Found:
-    """What one record is: preference pair, chat or document, tried in this order."""
+def from_record(row: Any, where: str, limits: Limits) -> Iterator[Found]:
+    """What one record is: preference pair, chat or document, tried in this order; a long text comes in parts."""
     if not isinstance(row, Mapping):
-        return Skipped(where, "record is not a table")
-    pair = pair_of(row, where)
-    if pair is not None:
-        return Pair(pair)
-    chat = chat_of(row, where)
-    if chat is not None:
-        return Chat(chat)
-    found = text_of(row)
-    if found is None:
-        return Skipped(where, "no text in record")
-    kind, text = found
-    if len(text) > limits.text_bytes:
-        return Skipped(where, "record too long")
-    if not text.strip():
-        return Skipped(where, "empty record")
+        yield Skipped(where, "record is not a table")
+    elif (pair := pair_of(row, where)) is not None:
+        yield Pair(pair)
+    elif (chat := chat_of(row, where)) is not None:
+        yield Chat(chat)
+    elif (found := text_of(row)) is None:
+        yield Skipped(where, "no text in record")
+    elif not found[1].strip():
+        yield Skipped(where, "empty record")
+    else:
+        yield from _document_of(row, where, *found, limits)
+
+
+def _document_of(
+    row: Mapping[Any, Any], where: str, kind: Kind, text: str, limits: Limits
+) -> Iterator[Found]:
     language = str(row.get("lang") or row.get("language") or "").lower()
     inner = str(row.get("path") or row.get("file") or "")
     suffix = PurePosixPath(inner.lower()).suffix
@@ -301,14 +336,19 @@ def from_record(row: Any, where: str, limits: Limits) -> Found:
         for name in ("title", "lang", "license", "repo")
         if isinstance(row.get(name), str)
     }
-    return make_document(where, kind, url, text, meta)
+    if kind in ("text", "markdown"):
+        yield from _in_parts(where, kind, url, parts([text]), meta)
+    elif len(text) > limits.text_bytes:
+        yield Skipped(where, "record too long")
+    else:
+        yield make_document(where, kind, url, text, meta)
 
 
 def _read_json(path: Path, relative: str, packed: bool, limits: Limits) -> Iterator[Found]:
     with _open(path, packed) as file:
         data = file.read(limits.record_bytes + 1)
     if len(data) > limits.record_bytes:
-        yield Skipped(relative, "record too long")
+        yield from _read_array(path, relative, packed, encoding_of(data), limits)
         return
     try:
         value = parse_json(decode(data))
@@ -323,18 +363,30 @@ def _read_json(path: Path, relative: str, packed: bool, limits: Limits) -> Itera
         yield make_document(relative, "markdown", relative, notebook_text(value), {})
         return
     for number, row in enumerate(value if isinstance(value, list) else [value]):
-        yield from_record(row, f"{relative}:{number + 1}", limits)
+        yield from from_record(row, f"{relative}:{number + 1}", limits)
+
+
+def _read_array(path: Path, relative: str, packed: bool, encoding: str, limits: Limits) -> Iterator[Found]:
+    """The records of an array too large to be held; what follows a damaged or too long one is lost, and said to be."""
+    number = 0
+    with _open(path, packed) as file:
+        try:
+            for number, row in enumerate(elements(file, encoding, limits.record_bytes), start=1):
+                yield from from_record(row, f"{relative}:{number}", limits)
+        except NotJson:
+            reason = "rest of a damaged array" if number else "record too long"
+            yield Skipped(f"{relative}:{number + 1}" if number else relative, reason)
 
 
 def notebook_text(notebook: Mapping[str, Any]) -> str:
     """A Jupyter notebook as Markdown: text cells as they are, code cells fenced, outputs left out."""
-    parts = []
+    found = []
     for cell in notebook["cells"]:
         source = cell.get("source", "") if isinstance(cell, Mapping) else ""
         text = "".join(map(str, source)) if isinstance(source, list) else str(source)
         if text.strip():
-            parts.append(f"```python\n{text}\n```" if cell.get("cell_type") == "code" else text)
-    return "\n\n".join(parts)
+            found.append(f"```python\n{text}\n```" if cell.get("cell_type") == "code" else text)
+    return "\n\n".join(found)
 
 
 def _read_parquet(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
@@ -350,11 +402,10 @@ def _read_parquet(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
                 for row in _rows_of(batch):
                     number += 1
                     where = f"{relative}:{number}"
-                    yield (
-                        Skipped(where, "record cannot be read")
-                        if row is None
-                        else from_record(row, where, limits)
-                    )
+                    if row is None:
+                        yield Skipped(where, "record cannot be read")
+                    else:
+                        yield from from_record(row, where, limits)
     except (pa.ArrowException, OSError) as error:
         if not number:
             raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,11 +130,11 @@ def watched_folder(path: str) -> FolderConfig:
     return FolderConfig(path=path, digest=folder_digest(Path(path).expanduser()))
 
 
-@stage(makes=RawDocs, version=2)
+@stage(makes=RawDocs, version=3)
 def own_folder(cfg: FolderConfig, job: Job) -> Facts:
     """The documents of the user's folder, each with its domain.
 
-    Writes  documents-*.parquet (the domain stands in `meta`), skipped.jsonl (where, reason)
+    Writes  documents-*.parquet (the domain stands in `meta`), skipped.jsonl (where, reason, why)
     Facts   documents, bytes, documents_<domain>, bytes_<domain>, conversations, pairs, skipped_<reason>
     Raises  InputError for a missing or empty folder, or one without anything to read
     """
@@ -154,8 +155,8 @@ def own_folder(cfg: FolderConfig, job: Job) -> Facts:
                 _count(facts, {f"documents_{found.domain}": 1, f"bytes_{found.domain}": size_bytes})
             elif isinstance(found, Skipped):
                 _count(facts, {f"skipped_{found.reason.replace(' ', '_')}": 1})
-                left_out.append(f"{found.where} ({found.reason})")
-                skips.write(json.dumps({"where": found.where, "reason": found.reason}) + "\n")
+                left_out.append(f"{found.where} ({found.why or found.reason})")
+                skips.write(json.dumps(asdict(found), ensure_ascii=False) + "\n")
             else:
                 assert isinstance(found, Chat | Pair)
                 _count(facts, {"conversations" if isinstance(found, Chat) else "pairs": 1})
@@ -218,7 +219,7 @@ def _hub_cost(cfg: HubConfig) -> Cost:
     return Cost(disk_bytes=cfg.limit_bytes // 2)  # Parquet holds text in about half its size
 
 
-@stage(makes=RawDocs, version=1, cost=_hub_cost)
+@stage(makes=RawDocs, version=2, cost=_hub_cost)
 def hub_documents(cfg: HubConfig, job: Job) -> Facts:
     """Documents of a data set on a hub.
 

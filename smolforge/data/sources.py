@@ -214,7 +214,7 @@ def folder_found(folder: Path, *, limits: Limits | None = None, benchmarks: bool
                     yield found
             except InputError as error:
                 first_error = first_error or error
-                yield Skipped(relative, "unreadable file")
+                yield Skipped(relative, "unreadable file", error.what)
     if not seen_file:
         raise InputError(
             "the data folder is empty", where=str(folder), fix="put pages, documents, code or chats in it"

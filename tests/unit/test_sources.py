@@ -264,8 +264,97 @@ def test_benchmarks_are_never_training_data(tmp_path: Path) -> None:
 
 def test_long_records_are_skipped_in_bounded_memory(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "' + "x" * 5000 + '"}\n{"text": "short"}\n')
+    (tmp_path / "b.jsonl").write_text('{"html": "<p>' + "x" * 1500 + '"}\n')
     found = found_in(tmp_path, limits=Limits(text_bytes=1000, record_bytes=2000))
-    assert [getattr(f, "reason", None) or f.text for f in found] == ["record too long", "short"]
+    told = [getattr(f, "reason", None) or f.text for f in found]
+    assert told == ["record too long", "short", "record too long"]
+
+
+def book(chapters: int, paragraph: str = PROSE * 20) -> str:
+    return "".join(f"Chapter {n}\n\n" + (paragraph + "\n") * 15 for n in range(1, chapters + 1))
+
+
+@pytest.mark.parametrize("name", ["book.txt", "book.txt.gz", "book.md", "book.jsonl"])
+def test_a_book_is_read_to_its_end_and_cut_at_chapters(tmp_path: Path, name: str) -> None:
+    text = book(250)  # 5 MB: more than any page may have
+    if name.endswith(".gz"):
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    elif name.endswith(".jsonl"):
+        jsonl(tmp_path / name, {"text": text})
+    else:
+        (tmp_path / name).write_text(text)
+    found = documents(tmp_path)
+    assert "".join(one.text for one in found.values()) == text
+    assert all(one.text.startswith("Chapter ") for one in found.values())
+    assert max(len(one.text) for one in found.values()) <= 100_000
+    first = next(iter(found.values()))
+    assert first.id.endswith("#1") and first.url.endswith("#1") and first.domain == "prose"
+    assert not reasons(tmp_path)
+
+
+def test_a_text_of_forty_pages_stays_whole(tmp_path: Path) -> None:
+    text = book(4)[:100_000]
+    (tmp_path / "a.txt").write_text(text)
+    assert [(one.id, one.text) for one in documents(tmp_path).values()] == [("a.txt", text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("One sentence follows another here. " * 9000, "One "),
+        ("word " * 60_000, "word "),
+        ("字" * 300_000, "字"),
+        ("A line of verse\n" * 20_000, "A line"),
+    ],
+)
+def test_a_text_without_chapters_is_cut_at_the_next_best_place(
+    tmp_path: Path, text: str, begins: str
+) -> None:
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    found = [one.text for one in documents(tmp_path).values()]
+    assert "".join(found) == text and len(found) > 2
+    assert all(one.startswith(begins) for one in found)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "utf-8-sig"])
+def test_a_book_keeps_its_encoding_over_blocks(tmp_path: Path, encoding: str) -> None:
+    text = book(120, "Größe und Übermut, schöne Straße, ein Mädchen. " * 20)
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    assert "".join(one.text for one in documents(tmp_path).values()) == text
+
+
+def test_a_source_file_of_many_megabytes_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n" * 1000)
+    (tmp_path / "b.html").write_text("<html>" + "<p>x</p>" * 1000)
+    found = found_in(tmp_path, limits=Limits(text_bytes=2000))
+    assert [one.reason for one in found] == ["source file too long", "page too long"]
+
+
+def test_an_array_larger_than_any_record_is_read_element_by_element(tmp_path: Path) -> None:
+    rows = [{"text": f'text {n}, with a bracket ] and a quote " ' + "x" * 200} for n in range(5000)]
+    (tmp_path / "a.json").write_text(json.dumps(rows, indent=1))
+    found = found_in(tmp_path, limits=Limits(record_bytes=100_000))
+    assert [one.text for one in found] == [row["text"] for row in rows]
+    assert found[-1].id == "a.json:5000"
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [("{broken", "rest of a damaged array"), ('{"text": "' + "x" * 200_000, "rest of a damaged array")],
+)
+def test_a_large_array_that_breaks_keeps_what_was_whole(tmp_path: Path, tail: str, told: str) -> None:
+    rows = ",".join(json.dumps({"text": f"text {n} " + "x" * 100}) for n in range(2000))
+    (tmp_path / "a.json").write_text(f"[{rows},{tail}")
+    *whole, last = found_in(tmp_path, limits=Limits(record_bytes=100_000))
+    assert len(whole) == 2000 and last == Skipped("a.json:2001", told)
+
+
+def test_a_large_json_file_that_is_no_array_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"text": "' + "x" * 5000 + '"}')
+    (tmp_path / "b.json").write_text("[" * 5000)
+    (tmp_path / "c.txt").write_text(PROSE)
+    found = found_in(tmp_path, limits=Limits(record_bytes=2000))
+    assert [getattr(one, "reason", "") for one in found] == ["record too long", "record too long", ""]
 
 
 @pytest.mark.parametrize(
