@@ -43,6 +43,7 @@ CODE_LANGUAGES = frozenset(CODE_SUFFIXES.values()) | {"c++", "c#"}
 HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 MARKDOWN_SUFFIXES = (".md", ".markdown", ".mdx", ".rst")
 TEXT_SUFFIXES = (".txt", ".text", ".tex", ".log", ".srt")
+PAGED_SUFFIXES = (".pdf", ".epub", ".docx", ".odt")
 CAPTURE_SUFFIXES = (".warc", ".arc", ".wet", ".wat")
 SKIPPED_FOLDERS = frozenset(["node_modules", "__pycache__", "venv", "env", "site-packages"])
 BENCHMARK_FOLDERS = frozenset(["benchmarks", "benchmark", "evals"])
@@ -139,6 +140,8 @@ def read_file(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
             yield from _read_json_lines(path, relative, packed, limits)
         elif suffix in (".json", ".ipynb"):
             yield from _read_json(path, relative, packed, limits)
+        elif suffix in PAGED_SUFFIXES and not packed:
+            yield from _read_paged(path, relative, suffix)
         else:
             yield from _read_text(path, relative, packed, suffix, limits)
     except (OSError, EOFError, zlib.error) as error:
@@ -170,6 +173,23 @@ def _read_text(path: Path, relative: str, packed: bool, suffix: str, limits: Lim
             yield Skipped(relative, "page too long" if kind == "html" else "source file too long")
         else:
             yield make_document(relative, kind, relative, text, {"lang": language} if language else {})
+
+
+def _read_paged(path: Path, relative: str, suffix: str) -> Iterator[Found]:
+    """Books, papers and word processors' files."""
+    if suffix == ".pdf":
+        from smolforge.data.pdf import read_pdf
+
+        kind, text = "text", read_pdf(path, relative)
+    else:
+        from smolforge.data.office import read_office
+
+        with path.open("rb") as file:
+            kind, text = "markdown", read_office(file, suffix, relative)
+    if text.strip():
+        yield from _in_parts(relative, kind, relative, parts([text]), {})  # type: ignore[arg-type]
+    else:
+        yield Skipped(relative, "no text in it", "no text in it; are its pages pictures?")
 
 
 def _in_parts(

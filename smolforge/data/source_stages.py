@@ -178,8 +178,6 @@ def _say_what_was_left_out(job: Job, left_out: Sequence[str]) -> None:
         else ""
     )
     job.log.say(f"  left out: {', '.join(left_out[:MOST_NAMED])}{more}")
-    if any(".pdf (" in name.lower() for name in left_out):
-        job.log.say("  a PDF must be made text first, by pdftotext for example")
 
 
 def _count(facts: dict[str, int], more: Mapping[str, int]) -> None:

@@ -134,8 +134,7 @@ def test_what_is_left_out_is_named(lab: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("Some words that can be read. " * 40)
     shown = io.StringIO()
     Store(lab, "t", log=Log(show=shown)).run(own_folder, FolderConfig(path=str(tmp_path)), label="raw")
-    assert "paper.pdf (binary file)" in shown.getvalue()
-    assert "PDF must be made text" in shown.getvalue()
+    assert "paper.pdf (this PDF cannot be read" in shown.getvalue()
 
 
 def test_a_folder_with_nothing_to_read(lab: Path, tmp_path: Path) -> None:
