@@ -204,6 +204,8 @@ def size_adaptation(
     method, needed, reasons = engine.choose_method(cfg.method, shape, cfg.lora, room, dtype.itemsize)
     lora = cfg.lora if method == "lora" else None
     length = min(cfg.length, shape.max_position_embeddings)
+    if length < cfg.length:
+        reasons.append(f"rows of {length} positions, not {cfg.length}: the model sees no more at once")
     job.log.progress(0, None, "rates", f"measuring the training rate, {method}")
     rate = engine.rate_of(
         lambda: load_model(model.path, compute=dtype).to(job.device), lora, length, job.micro_tokens

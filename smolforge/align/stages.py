@@ -202,7 +202,7 @@ def sft(
         add_adapters(model, cfg.lora, cfg.seed)
     chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
     examples = [conversation_example(tok, conversation) for conversation in chosen]
-    length = min(cfg.length, model.config.max_position_embeddings)
+    length = _row_length(cfg.length, job, model)
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
     steps = min(batches.count_batches(), most_steps or batches.count_batches())
@@ -234,6 +234,14 @@ def _sized(cfg: SftConfig, sizing: Sizing | None) -> tuple[SftConfig, int | None
     )
     tokens = int(chosen["tokens"])
     return sized, max(1, tokens // int(chosen["batch_tokens"])) if tokens else 0
+
+
+def _row_length(wanted: int, job: Job, model: Llama) -> int:
+    """Positions of a row: what the model sees at once, where that is less than is wanted; then it is said."""
+    most = model.config.max_position_embeddings
+    if most < wanted:
+        job.log.say(f"  rows of {most} positions, not {wanted}: the model sees no more at once")
+    return min(wanted, most)
 
 
 def _as_it_was(job: Job, init: Checkpoint) -> Facts:
@@ -351,7 +359,7 @@ def dpo(
     tok, model = _load(cfg.compute, job, init, tokenizer)
     lora = _sized(SftConfig(), sizing)[0].lora
     one_process(job, lora=lora, watched=None)
-    length = min(cfg.length, model.config.max_position_embeddings)
+    length = _row_length(cfg.length, job, model)
     made = []
     for pair in given:
         prompt = conversations.prompt_ids(tok, pair.messages, pair.tools)
@@ -401,7 +409,7 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
     from smolforge.model.weights import load_model
 
     tok, model = _load(cfg.compute, job, init, tokenizer)
-    length = min(cfg.length, model.config.max_position_embeddings)
+    length = _row_length(cfg.length, job, model)
     asked = [
         c.item
         for c in conversations.read_conversations(data.path)

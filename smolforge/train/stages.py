@@ -82,6 +82,8 @@ class PretrainConfig:
             raise ConfigError(f"`start_tokens` is {self.start_tokens}", fix="use 0 or more")
         if self.save_every_steps < 1:
             raise ConfigError(f"`save_every_steps` is {self.save_every_steps}", fix="use 1 or more")
+        if self.model is not None and self.length is not None:
+            _check_length(self.length, self.model)
 
 
 def pretrain_cost(cfg: PretrainConfig) -> Cost:
@@ -208,8 +210,17 @@ def _plan(cfg: PretrainConfig, tokenizer: Tokenizer, init: Checkpoint | None, si
         lora=cfg.lora
         or (from_plain(LoraConfig, lora, "sizing.lora") if (lora := chosen.get("lora")) else None),
     )
+    _check_length(length, plan.model)
     check_vocabulary(plan.model.vocab_size, int(tokenizer.facts.get("vocabulary", plan.model.vocab_size)))
     return plan
+
+
+def _check_length(length: int, model: ModelConfig) -> None:
+    if length > model.max_position_embeddings:
+        raise ConfigError(
+            f"`length` is {length}, and the model sees {model.max_position_embeddings} positions",
+            fix="set a shorter `length`, or a larger `max_position_embeddings`",
+        )
 
 
 def _first(name: str, *options: Any) -> Any:
