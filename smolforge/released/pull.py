@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from smolforge.device.header import read_header
 from smolforge.errors import InputError, MissingExtra
 from smolforge.released import hub, package
 from smolforge.released.cache import (
@@ -190,6 +191,7 @@ def _gguf(file: Path) -> Path:
             where=str(file),
             fix="`--from` takes a model folder with safetensors, a .gguf file or the wheel",
         )
+    read_header(file)  # one that is cut or damaged is refused before it stands in the cache
     return file
 
 
