@@ -167,7 +167,7 @@ def _parse(kind: Any, text: str, where: str) -> Any:
     if kind is str or typing.get_origin(kind) is typing.Literal:
         return text
     if kind is int:
-        return parse_count(text) if not text.lstrip().startswith("-") else _number(int, text, where)
+        return _count(text, where) if not text.lstrip().startswith("-") else _number(int, text, where)
     if kind is float:
         return _number(float, text, where)
     if kind is bool:
@@ -178,6 +178,13 @@ def _parse(kind: Any, text: str, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         raise ConfigError(f"`{where}` cannot take `{text}`", fix="write the value as JSON") from None
+
+
+def _count(text: str, where: str) -> int:
+    try:
+        return parse_count(text)
+    except ConfigError as error:
+        raise ConfigError(f"`{where}`: {error.what}", fix=error.fix) from None
 
 
 def _number(kind: type, text: str, where: str) -> Any:
@@ -191,6 +198,8 @@ def _number(kind: type, text: str, where: str) -> Any:
 
 
 def _item_type(kind: Any, index: int = 0) -> Any:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):  # a table that may be left out
+        kind = next(option for option in typing.get_args(kind) if option is not type(None))
     arguments = typing.get_args(kind)
     return arguments[index] if arguments else Any
 

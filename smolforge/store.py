@@ -272,11 +272,21 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def read_labels(run_folder: Path) -> dict[str, Any]:
-    """A run's labels in the order they were made; empty where there are none."""
+    """A run's labels in the order they were made; empty where there are none. Raises StoreError for a damaged list."""
+    file = run_folder / "labels.json"
     try:
-        return json.loads((run_folder / "labels.json").read_text("utf-8"))
+        labels = json.loads(file.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except ValueError:
+        labels = None
+    if not isinstance(labels, dict):
+        raise StoreError(
+            "the list of the run's labels is damaged",
+            where=str(file),
+            fix="remove this file and run the recipe again: what is sealed is found again",
+        )
+    return labels
 
 
 def write_json(path: Path, value: Any) -> None:

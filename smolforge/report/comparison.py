@@ -67,11 +67,13 @@ WRITERS: Mapping[str, Callable[[Comparison], str]] = {".md": as_markdown, ".html
 
 
 def writer_of(file: Path) -> Callable[[Comparison], str]:
-    """Raises ConfigError for an ending that no writer has."""
+    """Raises ConfigError for an ending that no writer has, and for a folder that cannot be written to."""
     if file.suffix not in WRITERS:
         raise ConfigError(
             f"`{file}` says nothing of its form", fix=f"end its name in one of {', '.join(WRITERS)}"
         )
+    if not os.access(file.parent, os.W_OK):
+        raise ConfigError(f"`{file}` cannot be written there", fix="name a folder that is there, and yours")
     return WRITERS[file.suffix]
 
 

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from smolforge.store import read_labels
+
 KIND_WORDS = ("raw", "corpus", "shards", "model", "scores", "mixture", "checkpoint")
 MOST_LINES = 200_000
 MOST_FILE_BYTES = 256 << 20
@@ -141,10 +143,10 @@ def is_phase(one: Made) -> bool:
 
 
 def read_run(run_folder: Path, artifacts_folder: Path) -> Run:
-    """The run in `run_folder`; labels whose artifact is gone are left out."""
-    labels, recipe = (read_json(run_folder / name) for name in ("labels.json", "recipe.json"))
+    """The run in `run_folder`; labels whose artifact is gone are left out. Raises StoreError for a damaged list of them."""
+    recipe = read_json(run_folder / "recipe.json")
     made = []
-    for label, one in labels.items() if isinstance(labels, dict) else ():
+    for label, one in read_labels(run_folder).items():
         folder = artifacts_folder / Path(str(one.get("folder", ""))).name
         record = read_json(folder / "record.json")
         if isinstance(record, dict):

@@ -26,6 +26,7 @@ class Whole:
     phases: tuple[Phase, ...] = (Phase(name="first"), Phase(name="last"))
     seed: int = 0
     note: str | None = None
+    maybe: dict[str, float] | None = field(default_factory=lambda: {"web": 0.5})
     fast: bool = False
 
 
@@ -38,8 +39,14 @@ class Shares:
             raise ConfigError("they do not add up")
 
 
+def test_a_value_that_is_no_count_names_its_setting() -> None:
+    for text in ("nan", "", "abc", "1.5"):
+        with pytest.raises(ConfigError, match=r"`phases.1.tokens`.*"):
+            set_paths(Whole(), [("phases.1.tokens", text)])
+
+
 def test_plain_form_and_back_is_the_same_config() -> None:
-    whole = Whole(seed=7, note="1e-4", phases=(Phase(name="x", tokens=3, rate=0.5),))
+    whole = Whole(seed=7, note="1e-4", maybe=None, phases=(Phase(name="x", tokens=3, rate=0.5),))
     assert from_plain(Whole, to_plain(whole)) == whole
 
 
@@ -49,6 +56,7 @@ def test_plain_form_and_back_is_the_same_config() -> None:
         ("phases.1.tokens", "2M", lambda c: c.phases[1].tokens == 2_000_000),
         ("phases.0.rate", "1e-4", lambda c: c.phases[0].rate == 1e-4),
         ("phases.0.shares.web", "0.9", lambda c: c.phases[0].shares == {"web": 0.9, "code": 0.5}),
+        ("maybe.web", "0.9", lambda c: c.maybe == {"web": 0.9}),
         ("note", "no", lambda c: c.note == "no"),
         ("note", "none", lambda c: c.note is None),
         ("fast", "true", lambda c: c.fast is True),
