@@ -176,7 +176,7 @@ class AdaptBudgetConfig:
             )
 
 
-@stage(makes=Sizing, version=3)
+@stage(makes=Sizing, version=4)
 def size_adaptation(
     cfg: AdaptBudgetConfig,
     job: Job,

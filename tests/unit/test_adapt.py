@@ -257,9 +257,15 @@ def test_without_conversations_there_is_nothing_to_tune_on() -> None:
 
 
 def test_a_small_folder_is_learned_in_many_steps_and_not_in_one() -> None:
-    found = budget(Rate(1 / 3000, 0.2), document_tokens=5_000, chat_tokens=20_000)
+    found = budget(Rate(1 / 3000, 0.02), document_tokens=5_000, chat_tokens=20_000)
     assert found.batch_tokens == LEAST_BATCH
     assert found.document_tokens >= 14 * found.batch_tokens
+
+
+def test_batches_grow_where_steps_of_the_optimiser_are_dear() -> None:
+    found = budget(Rate(1 / 500, 1.0))
+    steps = (found.document_tokens + found.tune_tokens) / found.batch_tokens
+    assert steps * 1.0 <= 0.11 * found.seconds
 
 
 @pytest.mark.parametrize(
