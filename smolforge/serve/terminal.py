@@ -6,11 +6,12 @@ With a pipe instead of a keyboard, the whole input is one message, and only the 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,9 @@ HELP = """\
 /reset             begin anew
 /save FILE         write the conversation as a JSON line that training can read
 /help  /quit       this list; leave (Ctrl-D too)
-Ctrl-C stops an answer. Pasted lines are sent together; \"\"\" opens and closes a message of several lines."""
+Ctrl-C stops an answer. Arrow keys edit the line and bring earlier ones back.
+Pasted lines are one message; \"\"\" opens and closes a message of several lines."""
+QUOTES = '"""'
 LONGEST_MESSAGE_CHARACTERS = 200_000
 PASTE_SECONDS = 0.05
 """Lines that arrive this soon after one another were pasted, not typed; chosen, untested."""
@@ -57,9 +60,10 @@ def chat(
             session.say(text.strip())
         return
     print(f"{talker.name} · /help for commands, Ctrl-D to leave", file=write, flush=True)
+    ask = _editor() if _can_edit(read, write) else lambda: _ask(read, write)
     while True:
         try:
-            text = _ask(read, write)
+            text = ask()
             if text is None or (text.startswith("/") and not session.command(text)):
                 return
             if not text.startswith("/"):
@@ -196,8 +200,52 @@ def _is_control(code: int) -> bool:
     )
 
 
+def _can_edit(read: TextIO, write: TextIO) -> bool:
+    """Whether a person sits at a terminal that can move its cursor."""
+    is_ours = read is sys.stdin and write is sys.stdout and write.isatty()
+    return is_ours and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+
+
+def _editor() -> Callable[[], str | None]:
+    """Asks for the next message in a line that can be edited, with those before in reach; None at the end of input."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import get_app
+    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.history import InMemoryHistory
+    from prompt_toolkit.output.defaults import create_output
+    from prompt_toolkit.output.vt100 import Vt100_Output
+
+    output = create_output(stdout=sys.stdout)
+    if isinstance(output, Vt100_Output):
+        output.enable_cpr = False  # some terminals never say where their cursor is, and are waited for
+    is_open = Condition(lambda: _is_open(get_app().current_buffer.text))
+    session: PromptSession[str] = PromptSession(history=InMemoryHistory(), multiline=is_open, output=output)
+
+    def ask() -> str | None:
+        while True:
+            try:
+                text = session.prompt("\n> ").strip()
+            except EOFError:
+                return None
+            if _is_quoted(text):
+                text = text[len(QUOTES) : -len(QUOTES)].strip("\n")
+            if text.strip():
+                return text[:LONGEST_MESSAGE_CHARACTERS]
+
+    return ask
+
+
+def _is_quoted(text: str) -> bool:
+    return len(text) >= 2 * len(QUOTES) and text.startswith(QUOTES) and text.endswith(QUOTES)
+
+
+def _is_open(text: str) -> bool:
+    """Whether a message of several lines was begun and not ended, so that Enter makes a new line."""
+    return text.lstrip().startswith(QUOTES) and not _is_quoted(text.strip())
+
+
 def _ask(read: TextIO, write: TextIO) -> str | None:
-    """The next message, or None at the end of input."""
+    """The next message, or None at the end of input, where no line can be edited."""
     while True:
         print("\n> ", end="", file=write, flush=True)
         lines = list(_lines(read))
@@ -212,12 +260,12 @@ def _ask(read: TextIO, write: TextIO) -> str | None:
 def _lines(read: TextIO) -> Iterator[str]:
     """One typed line; or all lines of a paste; or all lines between two lines of triple quotes."""
     line = read.readline()
-    if line.lstrip().startswith('"""'):
-        line = line.lstrip()[3:]
-        while line and not line.rstrip().endswith('"""'):
+    if line.lstrip().startswith(QUOTES):
+        line = line.lstrip()[len(QUOTES) :]
+        while line and not line.rstrip().endswith(QUOTES):
             yield line
             line = read.readline()
-        yield line.rstrip().removesuffix('"""') + "\n"
+        yield line.rstrip().removesuffix(QUOTES) + "\n"
         return
     while line:
         yield line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -26,11 +27,18 @@ chat(rules_talker(token_seconds=float(sys.argv[1]), context_tokens=500), tempera
 """
 
 
-class Keyboard:
-    """A program on a pseudo-terminal: type, and read what the screen got."""
+DRAWING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+BEGUN_DRAWING = re.compile(r"\x1b(?:\[[0-9;?]*)?$")
+PASTE_ON = "\x1b[?2004h"
+"""What a line that can be edited begins with: from here on a paste is marked as one."""
 
-    def __init__(self, token_seconds: float) -> None:
+
+class Keyboard:
+    """A program on a pseudo-terminal: type, and read what the screen got. `dumb`: the terminal cannot move its cursor."""
+
+    def __init__(self, token_seconds: float, *, dumb: bool = False) -> None:
         self.screen, inside = pty.openpty()
+        self.enter = "\n" if dumb else "\r"
         command = [sys.executable, "-c", PROGRAM, str(token_seconds)]
         self.program = subprocess.Popen(
             command,
@@ -38,13 +46,14 @@ class Keyboard:
             stdout=inside,
             stderr=inside,
             cwd=HERE,
+            env={**os.environ, "TERM": "dumb" if dumb else "xterm-256color"},
             start_new_session=True,
         )
         os.close(inside)
-        self.seen = ""
+        self.seen = self.held = ""
 
     def type(self, text: str) -> None:
-        os.write(self.screen, text.encode())
+        os.write(self.screen, text.replace("\n", self.enter).encode())
 
     def interrupt(self) -> None:
         self.program.send_signal(signal.SIGINT)
@@ -55,12 +64,20 @@ class Keyboard:
         while text not in self.seen and time.monotonic() < end:
             if select.select([self.screen], [], [], 0.1)[0]:
                 try:
-                    self.seen += os.read(self.screen, 65_536).decode("utf-8", "replace")
+                    self._read(os.read(self.screen, 65_536).decode("utf-8", "replace"))
                 except OSError:
                     break
         before, found, self.seen = self.seen.partition(text)
         assert found, f"{text!r} did not come; the screen had {before!r}"
         return before
+
+    def _read(self, text: str) -> None:
+        """Keep what a person would read; the prompt of an edited line, which is drawn in pieces, as that of a plain one."""
+        text = self.held + text
+        begun = BEGUN_DRAWING.search(text)
+        self.held = begun[0] if begun else ""
+        whole = text[: len(text) - len(self.held)].replace(PASTE_ON, "\n> ")
+        self.seen += DRAWING.sub("", whole)
 
     def close(self) -> int:
         try:
@@ -70,9 +87,9 @@ class Keyboard:
             os.close(self.screen)
 
 
-@pytest.fixture
-def keyboard() -> Iterator[Keyboard]:
-    made = Keyboard(0.0)
+@pytest.fixture(params=[False, True], ids=["edited", "dumb"])
+def keyboard(request: pytest.FixtureRequest) -> Iterator[Keyboard]:
+    made = Keyboard(0.0, dumb=request.param)
     made.wait_for("> ")
     yield made
     if made.program.poll() is None:
@@ -153,7 +170,10 @@ def test_ctrl_c_stops_the_answer_not_the_program() -> None:
 
 
 def test_pasted_lines_are_one_message(keyboard: Keyboard) -> None:
-    keyboard.type("repeat first\nsecond\nthird\n")
+    if keyboard.enter == "\n":
+        keyboard.type("repeat first\nsecond\nthird\n")
+    else:
+        os.write(keyboard.screen, b"\x1b[200~repeat first\nsecond\nthird\x1b[201~\r")
     keyboard.wait_for("third")
     assert "first\r\nsecond\r\nthird" in keyboard.wait_for("a second")
     keyboard.wait_for("> ")
@@ -162,6 +182,29 @@ def test_pasted_lines_are_one_message(keyboard: Keyboard) -> None:
     keyboard.type('b"""\n')
     keyboard.wait_for('b"""')
     assert "a\r\nb" in keyboard.wait_for("a second")
+
+
+@pytest.mark.parametrize("keyboard", [False], indirect=True, ids=["edited"])
+def test_a_line_is_edited_and_earlier_ones_come_back(keyboard: Keyboard) -> None:
+    keyboard.type("repeat Grüze\x1b[D\x7fß\n")  # left, backspace
+    assert "Grüße" in keyboard.wait_for("a second")
+    keyboard.wait_for("> ")
+    keyboard.type("repeat other\n")
+    keyboard.wait_for("a second")
+    keyboard.wait_for("> ")
+    keyboard.type("\x1b[A\x1b[A\n")  # up, up
+    assert "Grüße" in keyboard.wait_for("a second")
+
+
+@pytest.mark.parametrize("keyboard", [False], indirect=True, ids=["edited"])
+def test_a_paste_that_is_not_ascii_is_shown_as_it_is(keyboard: Keyboard) -> None:
+    for number in range(10):
+        text = f"Grüße aus Köln {number}: naïve façade, Пётр, 漢字"
+        os.write(keyboard.screen, f"\x1b[200~repeat {text}\x1b[201~".encode())
+        keyboard.wait_for(text)
+        keyboard.type("\n")
+        assert text in keyboard.wait_for("a second")
+        keyboard.wait_for("> ")
 
 
 def test_long_talks_tell_what_was_forgotten(keyboard: Keyboard) -> None:
