@@ -84,7 +84,8 @@ class Config:
     minutes      all the time there is
     benchmarks   a folder of public benchmark files, scored before and after; none when empty
     general      what the model must not forget: questions of ours and, as texts, Python's own documentation
-    rehearsed_*  how much the model is asked to say by itself for every minute there is, for replay
+    rehearsed_*  how much the model is asked to say by itself for every minute there is, for replay, and the share of the
+                 minutes that this may take
     chats, prefer  how many of the folder's conversations and preference pairs are used at most
     compute      number type of everything that trains, writes and evaluates
     """
@@ -109,6 +110,8 @@ class Config:
     watched_chats: DocumentChatsConfig = DocumentChatsConfig(side="held-out", count=60)
     rehearsed_chats_per_minute: float = 10.0
     rehearsed_texts_per_minute: float = 4.0
+    rehearsed_chats_share: float = 0.08
+    rehearsed_texts_share: float = 0.04
     mixing: AdaptMixtureConfig = AdaptMixtureConfig()
     chats: JoinConfig = JoinConfig(most=4_000)
     prefer: JoinConfig = JoinConfig(most=1_000)
@@ -176,7 +179,7 @@ def recipe(store: Store, cfg: Config) -> None:
     # What the model says by itself, and what is said about the documents.
     spoken = store.run(
         rehearse_chats,
-        _rehearsal(cfg, cfg.rehearsed_chats_per_minute),
+        _rehearsal(cfg, cfg.rehearsed_chats_per_minute, cfg.rehearsed_chats_share),
         label="rehearsed/chats",
         model=base,
         tokenizer=tokenizer,
@@ -184,7 +187,7 @@ def recipe(store: Store, cfg: Config) -> None:
     )
     written = store.run(
         rehearse_texts,
-        _rehearsal(cfg, cfg.rehearsed_texts_per_minute),
+        _rehearsal(cfg, cfg.rehearsed_texts_per_minute, cfg.rehearsed_texts_share),
         label="rehearsed/texts",
         model=base,
         tokenizer=tokenizer,
@@ -275,9 +278,9 @@ def _that_differ(models: dict[str, Checkpoint]) -> dict[str, Checkpoint]:
     return {n: m for (n, m), old in zip(models.items(), before, strict=False) if not (old and m.same_as(old))}
 
 
-def _rehearsal(cfg: Config, per_minute: float) -> RehearseConfig:
+def _rehearsal(cfg: Config, per_minute: float, share: float) -> RehearseConfig:
     count = max(4, round(per_minute * min(cfg.minutes, MOST_REHEARSED_MINUTES)))
-    return RehearseConfig(count=count, compute=cfg.compute, seed=cfg.seed)
+    return RehearseConfig(count=count, minutes=share * cfg.minutes, compute=cfg.compute, seed=cfg.seed)
 
 
 SCALES = {

@@ -7,6 +7,8 @@ Source: Magpie, arXiv:2406.08464 (questions from the template alone); self-synth
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,10 +28,12 @@ MOST_REPEATED = 0.5
 class Rehearsal:
     """How much is asked for, and how freely it is said.
 
+    seconds      no round is begun that would end later, but the first; rounds are of `AT_ONCE`
     question_tokens, answer_tokens, text_tokens  the longest
     temperature  of questions and texts; answers are said more soberly
     """
 
+    seconds: float = math.inf
     question_tokens: int = 128
     answer_tokens: int = 320
     text_tokens: int = 256
@@ -44,7 +48,7 @@ def chats(
 ) -> Iterator[dict[str, Any]]:
     """At most `count` conversations of one turn each, as lines of `conversations.jsonl`; fewer where little is sound."""
     prefix, seen = user_prefix(tok), set[str]()
-    for start in range(0, count, AT_ONCE):
+    for start in _rounds(count, how.seconds):
         ask = Sampling(
             max_new_tokens=how.question_tokens,
             temperature=how.temperature,
@@ -91,7 +95,7 @@ def texts(
     model: LanguageModel, tok: Tok, count: int, how: Rehearsal, tick: Callable[[int], None]
 ) -> Iterator[tuple[str, str]]:
     """At most `count` (id, text) as the model writes them after nothing."""
-    for start in range(0, count, AT_ONCE):
+    for start in _rounds(count, how.seconds):
         write = Sampling(
             max_new_tokens=how.text_tokens,
             temperature=how.temperature,
@@ -105,6 +109,16 @@ def texts(
             if len(text.split()) >= 20 and not goes_in_circles(text):
                 yield f"rehearsed-{start + number}", text
         tick(min(count, start + AT_ONCE))
+
+
+def _rounds(count: int, seconds: float) -> Iterator[int]:
+    """Where each round begins, while there is time for one more as long as those before."""
+    began = time.monotonic()
+    for number, start in enumerate(range(0, count, AT_ONCE)):
+        spent = time.monotonic() - began
+        if number and spent * (number + 1) / number > seconds:
+            return
+        yield start
 
 
 def _halves(tick: Callable[[int], None], before: int, each: int = 1) -> Callable[[int], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import ChatData, Checkpoint, Corpus, EvalTexts, Facts, Tokenizer, TokenShards
@@ -11,6 +12,7 @@ from smolforge.stage import Job, stage
 from smolforge.train.config import Compute
 
 if TYPE_CHECKING:
+    from smolforge.adapt.rehearsal import Rehearsal
     from smolforge.model.generate import TorchLanguageModel
     from smolforge.text.tokenizer import Tok
 
@@ -20,20 +22,22 @@ class RehearseConfig:
     """What is asked of the model itself, as replay against forgetting.
 
     count        conversations or texts asked for; some are not sound and are left out
+    minutes      how long that may take; where it binds, how much is asked for depends on the machine. 0: as long as it takes
     temperature  how freely questions and texts are said
     """
 
     count: int
+    minutes: float = 0.0
     temperature: float = 1.0
     compute: Compute = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.count < 1 or self.temperature <= 0:
-            raise ConfigError("`count` must be at least 1 and `temperature` above 0")
+        if self.count < 1 or self.temperature <= 0 or self.minutes < 0:
+            raise ConfigError("`count` must be at least 1, `temperature` above 0 and `minutes` not negative")
 
 
-@stage(makes=ChatData, version=2)
+@stage(makes=ChatData, version=3)
 def rehearse_chats(
     cfg: RehearseConfig,
     job: Job,
@@ -53,21 +57,25 @@ def rehearse_chats(
     from smolforge.data.chat_stages import write_chats
 
     reader, tok = reader_of(cfg.compute, job, model, tokenizer)
-    how = rehearsal.Rehearsal(temperature=cfg.temperature, seed=cfg.seed)
+    asked = 0
 
     def tick(done: int) -> None:
+        nonlocal asked
+        asked = done
         job.log.progress(done, cfg.count, "conversations", "rehearsing")
 
-    rows = rehearsal.chats(reader, tok, cfg.count, how, tick) if tok.can_chat else iter(())
+    rows = rehearsal.chats(reader, tok, cfg.count, _how(cfg), tick) if tok.can_chat else iter(())
     facts = write_chats(job, rows, held_out)
     if tok.can_chat and not facts["conversations"]:
         job.log.say(
             "  the model said no sound conversation by itself, so none is replayed against forgetting"
         )
-    return {**facts, "asked": cfg.count if tok.can_chat else 0}
+    if tok.can_chat:
+        _say_where_time_ended(job, asked, cfg.count)
+    return {**facts, "asked": asked}
 
 
-@stage(makes=Corpus, version=2)
+@stage(makes=Corpus, version=3)
 def rehearse_texts(
     cfg: RehearseConfig,
     job: Job,
@@ -86,23 +94,37 @@ def rehearse_texts(
     from smolforge.data.documents import CORPUS_SCHEMA, ParquetWriter
 
     reader, tok = reader_of(cfg.compute, job, model, tokenizer)
-    how = rehearsal.Rehearsal(temperature=cfg.temperature, seed=cfg.seed)
-    banned = None
+    banned, asked = None, 0
     if held_out is not None:
         banned = curate.banned_from(held_out.path, ngram=13, item_share=0.5, text_share=0.5)
 
     def tick(done: int) -> None:
+        nonlocal asked
+        asked = done
         job.log.progress(done, cfg.count, "texts", "rehearsing")
 
     size_bytes = contaminated = 0
     with ParquetWriter(job.out, "documents", CORPUS_SCHEMA) as out:
-        for id, text in rehearsal.texts(reader, tok, cfg.count, how, tick):
+        for id, text in rehearsal.texts(reader, tok, cfg.count, _how(cfg), tick):
             if banned is not None and not decontaminate.check(text, banned).keep:
                 contaminated += 1
                 continue
             out.add({"id": id, "text": text, "url": "", "score": 0.0})
             size_bytes += len(text.encode("utf-8", "replace"))
-    return {"documents": out.rows, "bytes": size_bytes, "asked": cfg.count, "contaminated": contaminated}
+    _say_where_time_ended(job, asked, cfg.count)
+    return {"documents": out.rows, "bytes": size_bytes, "asked": asked, "contaminated": contaminated}
+
+
+def _how(cfg: RehearseConfig) -> Rehearsal:
+    from smolforge.adapt.rehearsal import Rehearsal
+
+    seconds = cfg.minutes * 60 if cfg.minutes else math.inf
+    return Rehearsal(temperature=cfg.temperature, seed=cfg.seed, seconds=seconds)
+
+
+def _say_where_time_ended(job: Job, asked: int, count: int) -> None:
+    if asked < count:
+        job.log.say(f"  asked {asked} times instead of {count}: the time for it was over")
 
 
 def reader_of(

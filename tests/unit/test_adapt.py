@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count as counted
 from pathlib import Path
 from typing import Any
@@ -620,6 +620,22 @@ def test_texts_begin_after_nothing_and_are_sound(tok: Tok) -> None:
     assert model.asked[0][0] == [[tok.start_id]] * len(written)
 
 
+def test_no_round_is_begun_that_would_end_too_late(tok: Tok, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 10))  # each look at it is ten seconds later
+    monkeypatch.setattr(rehearsal.time, "monotonic", lambda: float(next(clock)))
+    sound = " ".join(f"word{n}" for n in range(30))
+    told: list[int] = []
+    how = replace(HOW, seconds=65.0)
+    count = 6 * rehearsal.AT_ONCE
+    assert list(rehearsal.texts(Scripted(tok, [sound] * count), tok, count, how, told.append))
+    assert told[-1] == 5 * rehearsal.AT_ONCE, "a sixth would end after 72 seconds"
+    told.clear()
+    assert list(
+        rehearsal.texts(Scripted(tok, [sound] * count), tok, count, replace(HOW, seconds=1.0), told.append)
+    )
+    assert told[-1] == rehearsal.AT_ONCE, "the first round is always asked"
+
+
 def test_texts_have_ids_of_their_own_over_batches(tok: Tok) -> None:
     numbers = counted()
     written = [" ".join(f"w{next(numbers)}" for _ in range(20)) for _ in range(rehearsal.AT_ONCE + 3)]
@@ -667,7 +683,8 @@ def test_rehearsed_texts_do_not_repeat_what_is_held_out(
     base: tuple[Checkpoint, Tokenizer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, free = ([f"{start}{n}" for n in range(40)] for start in ("held", "free"))
-    monkeypatch.setattr(rehearsal, "texts", lambda *_: iter([("1", " ".join(held)), ("2", " ".join(free))]))
+    said = [("1", " ".join(held)), ("2", " ".join(free))]
+    monkeypatch.setattr(rehearsal, "texts", lambda *how: how[-1](2) or iter(said))
     (tmp_path / "held").mkdir()
     write_lines(tmp_path / "held" / "texts-web.jsonl", [{"id": "x", "text": " ".join(held)}])
     cfg, job = RehearseConfig(count=2, compute="float32"), job_in(tmp_path)
