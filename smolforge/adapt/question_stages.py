@@ -43,7 +43,7 @@ class HoldOutDocumentsConfig:
             raise ConfigError(f"`share` is {self.share}", fix="use a share above 0 and below 0.5")
 
 
-@stage(makes=EvalTexts, version=3)
+@stage(makes=EvalTexts, version=4)
 def hold_out_documents(cfg: HoldOutDocumentsConfig, job: Job, *, raw: RawDocs) -> Facts:
     """Some documents of every domain of the user's folder, by which it is seen whether the model reads them better.
 

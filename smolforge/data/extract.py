@@ -22,7 +22,8 @@ from typing import Any
 import lxml.etree
 import lxml.html
 
-from smolforge.data.mathml import formula_of
+from smolforge.data.code_blocks import straighten_code
+from smolforge.data.formulas import put_back, set_formulas_aside
 from smolforge.data.render import is_data_table, render
 
 MAX_PAGE_CHARS = 4_000_000
@@ -40,7 +41,6 @@ CONTROL = re.compile(
     re.IGNORECASE,
 )
 """As they are, or named by number."""
-PLACE = re.compile(r"XFORMULAX(\d+)X")
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs every page it finds empty
 logging.getLogger("htmldate").setLevel(logging.CRITICAL)
@@ -84,7 +84,8 @@ def main_content(html: str) -> str:
     tree = parse(html, lxml.html.HTMLParser)
     if tree is None:
         return ""
-    formulas = _set_formulas_aside(tree)
+    straighten_code(tree)
+    formulas = set_formulas_aside(tree)
     try:
         text = trafilatura.extract(
             tree,
@@ -97,34 +98,13 @@ def main_content(html: str) -> str:
         )
     except (RecursionError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
         raise ExtractionError(f"extractor failed: {type(error).__name__}") from None
-    text = _unescape(text or "")
-    return PLACE.sub(lambda match: formulas[int(match.group(1))], text)
+    return put_back(_unescape(text or ""), formulas)
 
 
 def _unescape(text: str) -> str:
     """Markdown's backslashes undone outside of code, which has its own: the text is for reading, not for a renderer."""
     parts = CODE.split(text)
     return "".join(part if part.startswith("`") else ESCAPED.sub(r"\1", part) for part in parts)
-
-
-def _set_formulas_aside(tree: Any) -> list[str]:
-    """Replace each formula by a word that survives extraction; gives the formulas by number."""
-    formulas: list[str] = []
-    for node in list(tree.iter("script", "math", "img", "{*}math")):
-        formula = formula_of(node)
-        if not formula or node.getparent() is None:
-            continue
-        word = f" XFORMULAX{len(formulas)}X "
-        formulas.append(formula)
-        # The word takes the element's place: into the text before it, so that the paragraph stays whole.
-        parent, before = node.getparent(), node.getprevious()
-        tail = word + (node.tail or "")
-        if before is not None:
-            before.tail = (before.tail or "") + tail
-        else:
-            parent.text = (parent.text or "") + tail
-        parent.remove(node)
-    return formulas
 
 
 def is_laid_out_by_hand(tree: Any) -> bool:

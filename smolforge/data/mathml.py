@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from typing import Any
+from urllib.parse import unquote_plus
+
+from lxml import etree
 
 Element = Any  # lxml's element
 
@@ -19,6 +22,16 @@ SYMBOLS = {
 }  # fmt: skip
 NAMED = re.compile(r"^(sin|cos|tan|log|ln|exp|lim|max|min|sec|csc|cot)$")
 MAX_DEPTH = 60
+MOST_SOURCE = 100_000
+IMAGE_CLASS = re.compile(r"latex|\btex\b|\bmath|\bmwe-math|\bql-img")
+IMAGE_ADDRESS = (
+    re.compile(r"codecogs\.com/[\w.]+\?(.+)"),
+    re.compile(r"/latex\.php\?(?:[^#]*&)?latex=([^&#]+)"),
+    re.compile(r"/(?:mathtex|mimetex)\.cgi\?(.+)"),
+    re.compile(r"chart\.apis\.google\.com/chart\?(?:[^#]*&)?chl=([^&#]+)"),
+)
+"""Services that draw a formula named in the address."""
+DISPLAYSTYLE = re.compile(r"\{\\displaystyle (.+)\}", re.DOTALL)
 
 
 def local_name(node: Element) -> str:
@@ -42,10 +55,35 @@ def formula_of(node: Element) -> str | None:
         return None
     if name == "math":
         return _math(node)
-    if name == "img" and re.search(r"\b(latex|tex|math)", node.get("class") or ""):
-        alt = (node.get("alt") or "").strip()
-        return wrap(alt, False) if alt else None
+    if name == "img":
+        return _image(node)
+    for spelled in ("data-latex", "data-tex", "data-formula"):
+        if node.get(spelled):
+            return wrap(node.get(spelled), "display" in (node.get("class") or ""))
+    if name == "span" and node.get("data-mathml"):  # what MathJax drew from, where no script is beside it
+        return _from_source(node.get("data-mathml"))
     return None
+
+
+def _image(node: Element) -> str | None:
+    """A formula drawn by a service: its LaTeX is the alternative text, or stands in the address."""
+    alt, source = (node.get("alt") or "").strip(), node.get("src") or ""
+    for mark in IMAGE_ADDRESS:
+        if match := mark.search(source):
+            return wrap(alt if "\\" in alt or "^" in alt else unquote_plus(match[1]), False) or None
+    if alt and IMAGE_CLASS.search(node.get("class") or ""):
+        shown = DISPLAYSTYLE.fullmatch(alt)
+        return wrap(shown[1] if shown else alt, False)
+    return None
+
+
+def _from_source(source: str) -> str | None:
+    how = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=True)
+    try:
+        tree = etree.fromstring(source[:MOST_SOURCE].encode("utf-8", "replace"), parser=how)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    return _math(tree) or None if tree is not None and local_name(tree) == "math" else None
 
 
 def wrap(latex: str, display: bool) -> str:

@@ -92,7 +92,7 @@ class HoldOutConfig:
             )
 
 
-@stage(makes=EvalTexts, version=4)
+@stage(makes=EvalTexts, version=5)
 def hold_out(
     cfg: HoldOutConfig,
     job: Job,
@@ -152,7 +152,7 @@ class QualityConfig:
     texts_per_source: int = 250
 
 
-@stage(makes=QualityModel, version=1)
+@stage(makes=QualityModel, version=2)
 def train_quality(cfg: QualityConfig, job: Job, *, sources: Mapping[str, RawDocs]) -> Facts:
     """A small classifier of educational value, learned from a sample of every source.
 
@@ -207,7 +207,7 @@ class CurateConfig:
             raise ConfigError("`bands`, `rows` and `overlap_words` must be at least 1")
 
 
-@stage(makes=Corpus, version=3)
+@stage(makes=Corpus, version=4)
 def curate(
     cfg: CurateConfig,
     job: Job,

@@ -66,6 +66,90 @@ def test_formulas_become_latex(markup: str, latex: str) -> None:
     assert latex in extract_html(article(f"<p>We know that {markup} holds for all of them.</p>"))
 
 
+AROUND = " ".join(
+    f"Sentence {n} is an ordinary one about rivers and hills, long enough to count as content."
+    for n in range(9)
+)
+
+
+def in_article(markup: str) -> str:
+    """What extraction makes of it in the middle of an ordinary article."""
+    text = extract_html(
+        f"<html><body><article><h1>T</h1><p>{AROUND}</p>{markup}<p>The end. {AROUND}</p></article></body></html>"
+    )
+    return text.partition(AROUND)[2].partition("The end.")[0].strip()
+
+
+MATHML = "&lt;math&gt;&lt;msup&gt;&lt;mi&gt;x&lt;/mi&gt;&lt;mn&gt;2&lt;/mn&gt;&lt;/msup&gt;&lt;/math&gt;"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        (r"<p>The integral \(f\!\left(x\right)\,dx\) is.</p>", r"The integral $f\!\left(x\right)\,dx$ is."),
+        (r"<p>So $a\_b$ and $n$ and \[x_1^*\] here.</p>", r"So $a\_b$ and $n$ and $$x_1^*$$ here."),
+        (
+            r"<p>Then \begin{align*}a &amp;= b\end{align*} holds.</p>",
+            r"Then $$\begin{align*}a &= b\end{align*}$$ holds.",
+        ),
+        ("<p>It costs $5 and then $6_000 more.</p>", "It costs $5 and then $6_000 more."),
+        (
+            "<p>From US$5 to US$9, A$3 or $HOME/$USER today.</p>",
+            "From US$5 to US$9, A$3 or $HOME/$USER today.",
+        ),
+        (r"<p>Use <code>re.sub(r'\.\*\(x\)', s)</code> there.</p>", r"Use `re.sub(r'\.\*\(x\)', s)` there."),
+        (
+            "<p>Half is <m:math><m:mfrac><m:mi>a</m:mi><m:mi>b</m:mi></m:mfrac></m:math> of it.</p>",
+            r"Half is $\frac{a}{b}$ of it.",
+        ),
+        (
+            '<p>See <span class="MathJax_Preview">x2</span><span class="MathJax" data-mathml="'
+            + MATHML
+            + '">x2</span><script type="math/tex">x^2</script> here.</p>',
+            "See $x^2$ here.",
+        ),
+        (f'<p>See <span class="MathJax" data-mathml="{MATHML}">x2</span> here.</p>', "See $x^{2}$ here."),
+        (
+            '<p>See <span class="katex"><span class="katex-mathml"><math><semantics><mi>q</mi><annotation encoding='
+            '"application/x-tex">q^2</annotation></semantics></math></span><span class="katex-html">q2</span></span> here.</p>',
+            "See $q^2$ here.",
+        ),
+        (
+            '<p>See <img class="ql-img-inline-formula quicklatex" alt="&#92;frac{1}{2}" src="x.png"> here.</p>',
+            r"See $\frac{1}{2}$ here.",
+        ),
+        ('<p>See <img src="https://latex.codecogs.com/gif.latex?x%5E3"> here.</p>', "See $x^3$ here."),
+        (
+            '<p>See <img src="https://s0.wp.com/latex.php?latex=e%5E%7Bix%7D&amp;bg=fff"> here.</p>',
+            "See $e^{ix}$ here.",
+        ),
+        (
+            '<p>See <img class="mwe-math-fallback-image-inline" alt="{&#92;displaystyle a^2}" src="x.svg"> here.</p>',
+            "See $a^2$ here.",
+        ),
+        ('<p>See <span data-latex="y_1">picture</span> here.</p>', "See $y_1$ here."),
+    ],
+)
+def test_formulas_of_a_page_come_once_and_whole(markup: str, text: str) -> None:
+    assert " ".join(in_article(markup).split()) == text
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<pre>def f():<br>    return 1<br/>x = 2</pre>",
+        "<pre><code>def f():\n    return 1\nx = 2</code></pre>",
+        '<div class="highlight"><table><tr><td class="gutter"><pre>1\n2\n3</pre></td><td class="code"><pre>def f():\n'
+        "    return 1\nx = 2</pre></td></tr></table></div>",
+        '<table class="highlight js-file-line-container"><tr><td class="blob-num">1</td><td>def f():</td></tr><tr>'
+        '<td class="blob-num">2</td><td>    return 1</td></tr><tr><td class="blob-num">3</td><td>x = 2</td></tr></table>',
+        '<pre><span class="lineno">1</span>def f():\n<span class="lineno">2</span>    return 1\n<span class="lineno">3</span>x = 2</pre>',
+    ],
+)
+def test_code_keeps_its_lines_and_indentation(markup: str) -> None:
+    assert "def f():\n    return 1\nx = 2" in in_article(markup)
+
+
 def test_ordinary_scripts_are_no_formulas() -> None:
     assert "alert" not in extract_html(article("<script>alert('x')</script>"))
 
