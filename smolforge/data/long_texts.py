@@ -31,9 +31,9 @@ PAUSES = (
 """Where a text is cut: before a heading, else between paragraphs, lines, sentences, words."""
 
 
-def read_parts(file: IO[bytes], encoding: str) -> Iterator[str]:
-    """The whole of a file, part by part; together the parts are its text."""
-    return parts(_decoded(file, encoding))
+def read_parts(head: bytes, file: IO[bytes], encoding: str) -> Iterator[str]:
+    """A file of which the `head` is read already, part by part; together the parts are its text."""
+    return parts(_decoded(head, file, encoding))
 
 
 def parts(blocks: Iterable[str]) -> Iterator[str]:
@@ -49,8 +49,9 @@ def parts(blocks: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _decoded(file: IO[bytes], encoding: str) -> Iterator[str]:
+def _decoded(head: bytes, file: IO[bytes], encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)("replace")
+    yield decoder.decode(head)
     while block := file.read(BLOCK_BYTES):
         yield decoder.decode(block)
     yield decoder.decode(b"", final=True)

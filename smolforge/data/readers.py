@@ -14,17 +14,16 @@ The domain of a document, decided here (chosen, untested):
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from smolforge.data.compressed import ERRORS, compression_of, open_file
 from smolforge.data.documents import Document, Kind
 from smolforge.data.json_arrays import elements
 from smolforge.data.long_texts import parts, read_parts
@@ -116,7 +115,7 @@ def is_benchmark(relative: str) -> bool:
     path = PurePosixPath(relative.lower())
     if any(part in BENCHMARK_FOLDERS for part in path.parts[:-1]):
         return True
-    name = path.name.removesuffix(".gz")
+    name = path.name.removesuffix(compression_of(path.name))
     stem = PurePosixPath(name)
     return stem.suffix in DATA_SUFFIXES and re.match(r"(test|validation|dev)([._-]|$)", stem.stem) is not None
 
@@ -124,11 +123,12 @@ def is_benchmark(relative: str) -> bool:
 def read_file(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
     """What one file holds. `relative` is its path inside the folder: ids are made of it."""
     name = relative.lower()
-    packed = name.endswith(".gz")
-    name = name.removesuffix(".gz")
+    compression = compression_of(name)
+    name = name.removesuffix(compression)
     suffix = PurePosixPath(name).suffix
     if suffix == ".bad":  # a file kept under its name although it is known to be damaged
-        suffix = PurePosixPath(name.removesuffix(".bad").removesuffix(".gz")).suffix
+        name = name.removesuffix(".bad")
+        suffix = PurePosixPath(name.removesuffix(compression_of(name))).suffix
     try:
         if suffix in CAPTURE_SUFFIXES or name.endswith((".warc.wet", ".warc.wat")):
             from smolforge.data.captures import read_captures
@@ -137,14 +137,14 @@ def read_file(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
         elif suffix == ".parquet":
             yield from _read_parquet(path, relative, limits)
         elif suffix in (".jsonl", ".ndjson"):
-            yield from _read_json_lines(path, relative, packed, limits)
+            yield from _read_json_lines(path, relative, limits)
         elif suffix in (".json", ".ipynb"):
-            yield from _read_json(path, relative, packed, limits)
-        elif suffix in PAGED_SUFFIXES and not packed:
+            yield from _read_json(path, relative, limits)
+        elif suffix in PAGED_SUFFIXES and not compression:
             yield from _read_paged(path, relative, suffix)
         else:
-            yield from _read_text(path, relative, packed, suffix, limits)
-    except (OSError, EOFError, zlib.error) as error:
+            yield from _read_text(path, relative, suffix, limits)
+    except ERRORS as error:
         raise InputError(
             f"cannot read this file: {error}",
             where=relative,
@@ -152,12 +152,8 @@ def read_file(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
         ) from None
 
 
-def _open(path: Path, packed: bool) -> IO[bytes]:
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
-
-
-def _read_text(path: Path, relative: str, packed: bool, suffix: str, limits: Limits) -> Iterator[Found]:
-    with _open(path, packed) as file:
+def _read_text(path: Path, relative: str, suffix: str, limits: Limits) -> Iterator[Found]:
+    with open_file(path) as file:
         head = file.read(limits.text_bytes + 1)
         if is_binary(head):
             yield Skipped(relative, "binary file")
@@ -167,8 +163,7 @@ def _read_text(path: Path, relative: str, packed: bool, suffix: str, limits: Lim
         text = head.decode(encoding, "replace")
         kind, language = kind_of(suffix, text)
         if kind in ("text", "markdown"):
-            file.seek(0)
-            yield from _in_parts(relative, kind, relative, read_parts(file, encoding), {})
+            yield from _in_parts(relative, kind, relative, read_parts(head, file, encoding), {})
         elif is_long:
             yield Skipped(relative, "page too long" if kind == "html" else "source file too long")
         else:
@@ -277,9 +272,9 @@ def domain_of(id: str, kind: Kind, url: str, text: str) -> str:
     return "prose"
 
 
-def _read_json_lines(path: Path, relative: str, packed: bool, limits: Limits) -> Iterator[Found]:
+def _read_json_lines(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
     useful = 0
-    with _open(path, packed) as file:
+    with open_file(path) as file:
         number = 0
         try:
             for number, line in enumerate(_bounded_lines(file, limits.record_bytes)):
@@ -289,7 +284,7 @@ def _read_json_lines(path: Path, relative: str, packed: bool, limits: Limits) ->
                 for found in _from_line(line, f"{relative}:{number + 1}", limits):
                     useful += not isinstance(found, Skipped)
                     yield found
-        except (EOFError, OSError, zlib.error) as error:  # a gzip file that breaks off
+        except ERRORS as error:  # a compressed file that breaks off
             if not useful:
                 raise InputError(
                     f"nothing can be read from this file: {error}",
@@ -364,11 +359,11 @@ def _document_of(
         yield make_document(where, kind, url, text, meta)
 
 
-def _read_json(path: Path, relative: str, packed: bool, limits: Limits) -> Iterator[Found]:
-    with _open(path, packed) as file:
+def _read_json(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
+    with open_file(path) as file:
         data = file.read(limits.record_bytes + 1)
     if len(data) > limits.record_bytes:
-        yield from _read_array(path, relative, packed, encoding_of(data), limits)
+        yield from _read_array(path, relative, encoding_of(data), limits)
         return
     try:
         value = parse_json(decode(data))
@@ -386,10 +381,10 @@ def _read_json(path: Path, relative: str, packed: bool, limits: Limits) -> Itera
         yield from from_record(row, f"{relative}:{number + 1}", limits)
 
 
-def _read_array(path: Path, relative: str, packed: bool, encoding: str, limits: Limits) -> Iterator[Found]:
+def _read_array(path: Path, relative: str, encoding: str, limits: Limits) -> Iterator[Found]:
     """The records of an array too large to be held; what follows a damaged or too long one is lost, and said to be."""
     number = 0
-    with _open(path, packed) as file:
+    with open_file(path) as file:
         try:
             for number, row in enumerate(elements(file, encoding, limits.record_bytes), start=1):
                 yield from from_record(row, f"{relative}:{number}", limits)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 from pathlib import Path
 
@@ -272,6 +274,27 @@ def test_long_records_are_skipped_in_bounded_memory(tmp_path: Path) -> None:
 
 def book(chapters: int, paragraph: str = PROSE * 20) -> str:
     return "".join(f"Chapter {n}\n\n" + (paragraph + "\n") * 15 for n in range(1, chapters + 1))
+
+
+def compressed(data: bytes, ending: str) -> bytes:
+    if ending == ".zst":
+        return bytes(pa.compress(data, codec="zstd", asbytes=True))
+    return {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[ending](data)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
+def test_compressed_files_are_read_and_damaged_ones_named(tmp_path: Path, ending: str) -> None:
+    rows = "".join(json.dumps({"text": f"text {n} {PROSE}"}) + "\n" for n in range(300))
+    (tmp_path / f"a.jsonl{ending}").write_bytes(compressed(rows.encode(), ending))
+    (tmp_path / f"b.txt{ending}").write_bytes(compressed(PROSE.encode(), ending))
+    (tmp_path / f"c.json{ending}").write_bytes(compressed(json.dumps([{"text": "x"}]).encode(), ending))
+    found = documents(tmp_path)
+    assert len(found) == 302 and found[f"b.txt{ending}"].text == PROSE
+    for name in ("a.jsonl", "b.txt", "c.json"):
+        file = tmp_path / f"{name}{ending}"
+        file.write_bytes(file.read_bytes()[:20])
+    (tmp_path / "good.txt").write_text(PROSE)
+    assert "good.txt" in documents(tmp_path) and len(reasons(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("name", ["book.txt", "book.txt.gz", "book.md", "book.jsonl"])
