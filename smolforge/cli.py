@@ -167,7 +167,7 @@ def plan(
         return
     planned = Plan(lab, name or loaded.name)
     loaded.function(planned, cfg)
-    click.echo(plan_text(planned.steps))
+    click.echo(plan_text(planned.steps, getattr(cfg, "minutes", None)))
 
 
 @main.command()

@@ -23,7 +23,7 @@ Action = Literal["reuse", "build", "follows"]
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of a plan. `seconds` is what it took last time, None where nobody knows."""
+    """One stage of a plan. `seconds` is what it took last time, in proportion where it trains; None where nobody knows."""
 
     label: str
     stage: str
@@ -64,7 +64,7 @@ class Plan(Store):
         reason = _own_changes(stage, cfg, old) or (
             f"follows {_listed(waits_for)}" if waits_for else _input_changes(inputs, old)
         )
-        seconds = old["provenance"]["seconds"] if old else None
+        seconds = _seconds(cfg, cost, old, follows=bool(waits_for))
         self.steps.append(Step(label, stage.name, action, reason, seconds, cost))
         stand_in = stage.makes(path=self.lab / "artifacts" / "not-built", key="", digest="")
         self._pending[id(stand_in)] = (label, stand_in)
@@ -74,6 +74,20 @@ class Plan(Store):
         if label not in self._before:
             return None
         return read_record(self.lab / "artifacts" / self._before[label]["folder"])
+
+
+def _seconds(cfg: Any, cost: Cost, old: Mapping[str, Any] | None, *, follows: bool) -> float | None:
+    """What the stage will take, going by the last time: with other settings only training can be foretold, and of
+    training whose length an earlier stage decides, nothing where that stage `follows`.
+    """
+    if old is None:
+        return None
+    seconds, flops = float(old["provenance"]["seconds"]), float(old["facts"].get("flops") or 0.0)
+    if cost.flops and flops:
+        return seconds * cost.flops / flops
+    if flops and follows:
+        return None
+    return seconds if old["config"] == to_plain(cfg) else None
 
 
 def _each(inputs: Mapping[str, Input]) -> list[Artifact]:

@@ -114,15 +114,15 @@ def _facts_diff(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "other bytes, same facts"
 
 
-def plan_text(steps: list[Step]) -> str:
-    """A plan, one line a stage, and what it costs in all."""
+def plan_text(steps: list[Step], minutes: float | None = None) -> str:
+    """A plan, one line a stage, and what it costs in all. `minutes`: those that the recipe is given and keeps to."""
     width = max((len(step.label) for step in steps), default=0)
     lines = []
     for step in steps:
-        known = f"{format_seconds(step.seconds)} last time" if step.seconds is not None else ""
+        known = f"about {format_seconds(step.seconds)}" if step.seconds is not None else ""
         notes = [note for note in (step.reason, "" if step.action == "reuse" else known, _cost(step)) if note]
         lines.append(f"{step.action:8} {step.label:{width}}  {' · '.join(notes)}".rstrip())
-    return "\n".join([*lines, "", *_totals(steps)])
+    return "\n".join([*lines, "", *_totals(steps, minutes)])
 
 
 def _cost(step: Step) -> str:
@@ -137,12 +137,14 @@ def _cost(step: Step) -> str:
     return ", ".join(parts)
 
 
-def _totals(steps: list[Step]) -> Iterator[str]:
+def _totals(steps: list[Step], minutes: float | None) -> Iterator[str]:
     todo = [step for step in steps if step.action != "reuse"]
     yield f"{len(steps) - len(todo)} to reuse, {len(todo)} to build"
     known = [step.seconds for step in todo if step.seconds is not None]
     if known:
         yield f"about {format_seconds(sum(known))}, going by the last time ({len(known)} of {len(todo)} known)"
+    if minutes is not None and todo:
+        yield f"the recipe measures this machine and keeps to about the {minutes:g} minutes it is given"
     flops = sum(step.cost.flops for step in steps)
     tokens = sum(step.cost.tokens for step in steps)
     if flops:

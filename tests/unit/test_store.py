@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from smolforge.artifacts import Corpus, RawDocs
+from smolforge.artifacts import Checkpoint, Corpus, RawDocs
 from smolforge.config import config
 from smolforge.errors import StageError, StoreError
 from smolforge.log import Log
 from smolforge.plan import Plan
-from smolforge.stage import stage
+from smolforge.stage import Cost, stage
 from smolforge.store import MOST_FACTS_SHOWN, Store, format_facts, read_labels, verify
 
 RUNS: list[str] = []
@@ -58,6 +58,11 @@ def recipe(store: Store, text: str = "one two", rounding: int = 1) -> Corpus:
     return store.run(join, Words(), label="joined", parts={"b": b, "a": a})
 
 
+@config
+class Learn:
+    tokens: int
+
+
 def quiet(lab: Path, name: str = "r") -> Store:
     return Store(lab, name, log=Log(None, show=io.StringIO()))
 
@@ -88,6 +93,42 @@ def test_a_change_rebuilds_only_what_follows_and_the_plan_says_so(lab: Path) -> 
     assert RUNS == []
     recipe(quiet(lab), rounding=2)
     assert RUNS == ["count", "join"]
+
+
+@stage(makes=Checkpoint, version=1, cost=lambda cfg: Cost(flops=cfg.tokens * 1e9, tokens=cfg.tokens))
+def learn(cfg: Learn, job):
+    """Train, as far as a plan can tell."""
+    return {"flops": cfg.tokens * 1e9}
+
+
+def seconds_planned(lab: Path, cfg: Learn) -> float | None:
+    planned = Plan(lab, "r")
+    planned.run(learn, cfg, label="model")
+    return planned.steps[0].seconds
+
+
+def test_a_plan_foretells_training_in_proportion(lab: Path) -> None:
+    assert seconds_planned(lab, Learn(tokens=10)) is None
+    made = quiet(lab).run(learn, Learn(tokens=10), label="model")
+    record = json.loads((made.path / "record.json").read_text())
+    record["provenance"]["seconds"] = 2.0
+    (made.path / "record.json").write_text(json.dumps(record))
+    assert seconds_planned(lab, Learn(tokens=1000)) == pytest.approx(200.0)
+
+
+def test_a_plan_promises_nothing_for_other_settings(lab: Path) -> None:
+    recipe(quiet(lab))
+    planned = Plan(lab, "r")
+    recipe(planned, rounding=2)
+    assert {step.label: step.seconds is not None for step in planned.steps}["a"] is False
+
+
+def test_the_place_of_a_stage_is_said(lab: Path) -> None:
+    shown = io.StringIO()
+    recipe(Store(lab, "r", log=Log(None, show=shown), planned=4))
+    assert [line.split(" · ")[0] for line in shown.getvalue().splitlines() if "▸" in line] == [
+        f"▸ {n} of 4" for n in (1, 2, 3, 4)
+    ]
 
 
 def test_the_same_bytes_stop_a_rebuild(lab: Path) -> None:
