@@ -46,7 +46,7 @@ from smolforge.adapt.stages import (
 )
 from smolforge.align.stages import DpoConfig, SftConfig, dpo, sft
 from smolforge.artifacts import Checkpoint, Corpus, Scores, TokenShards
-from smolforge.config import config
+from smolforge.config import check_settled_above, config
 from smolforge.data.stages import (
     OWN_DOMAINS,
     CurateConfig,
@@ -72,6 +72,12 @@ from smolforge.store import Store
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
 
+SETTLED_ABOVE = {
+    "budget.minutes": "minutes", "budget.mixing": "mixing", "budget.compute": "compute", "documents.compute": "compute",
+    "documents.seed": "seed", "tuning.compute": "compute", "tuning.seed": "seed", "dpo.compute": "compute",
+    "evaluation.compute": "compute", "talk.compute": "compute",
+}  # fmt: skip
+"""Settings of single stages that are those of the whole."""
 MOST_REHEARSED_MINUTES = 120.0
 """Longer adaptations ask the model for no more: it repeats itself."""
 
@@ -115,7 +121,7 @@ class Config:
     mixing: AdaptMixtureConfig = AdaptMixtureConfig()
     chats: JoinConfig = JoinConfig(most=4_000)
     prefer: JoinConfig = JoinConfig(most=1_000)
-    budget: AdaptBudgetConfig = AdaptBudgetConfig(minutes=30.0)
+    budget: AdaptBudgetConfig = AdaptBudgetConfig()
     documents: PretrainConfig = PretrainConfig(
         phase="documents",
         schedule=ScheduleConfig(kind="linear", warmup_share=0.05, floor=0.05),
@@ -138,6 +144,9 @@ class Config:
     export: ExportConfig = ExportConfig(name="my-model", quantisations=("f32", "q8_0"))
     compute: Compute = "auto"
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_settled_above(self, SETTLED_ABOVE)
 
 
 def recipe(store: Store, cfg: Config) -> None:
@@ -294,7 +303,7 @@ SCALES = {
         items=DocumentItemsConfig(count=20),
         watched_chats=DocumentChatsConfig(side="held-out", count=8),
         talk=SideBySideConfig(own=2, answer_tokens=12),
-        budget=AdaptBudgetConfig(minutes=0.4, length=128),
+        budget=AdaptBudgetConfig(length=128),
         evaluation=EvaluateConfig(
             form="native", items_per_skill=0, text_bytes_per_domain=4_000, answer_tokens=12
         ),

@@ -137,6 +137,20 @@ def set_paths(value: T, settings: Sequence[tuple[str, str]]) -> T:
     return from_plain(type(value), plain)
 
 
+def check_settled_above(cfg: Any, places: Mapping[str, str]) -> None:
+    """Refuse a nested setting that the recipe takes from another: `{"tuning.seed": "seed"}`. It would be ignored.
+
+    Either may stand: the nested field's own default, or what the other says.
+    """
+    for path, name in places.items():
+        part, _, field_name = path.partition(".")
+        inner = getattr(cfg, part)
+        default = next(field.default for field in dataclasses.fields(inner) if field.name == field_name)
+        value, above = getattr(inner, field_name), getattr(cfg, name)
+        if value not in (default, above):
+            raise ConfigError(f"`{path}` is taken from `{name}`", fix=f"set `{name}` instead")
+
+
 def _kind_at(value: Any, kind: Any, names: Sequence[str], full: str) -> Any:
     """The declared type of the field at the end of the path; ConfigError where there is none."""
     if not names:

@@ -150,7 +150,7 @@ class AdaptBudgetConfig:
     mixing        what is replayed beside the documents
     """
 
-    minutes: float
+    minutes: float = 30.0
     train_share: float = 0.45
     tune_share: float = 0.25
     method: Literal["auto", "full", "lora"] = "auto"
@@ -342,7 +342,11 @@ GENERAL_QUESTIONS = (
 )
 
 
-@stage(makes=SideBySide, version=1)
+CUT = " […]"
+"""Ends an answer that was cut at the longest that is asked for."""
+
+
+@stage(makes=SideBySide, version=2)
 def side_by_side(
     cfg: SideBySideConfig,
     job: Job,
@@ -375,7 +379,12 @@ def side_by_side(
             asked = []
         prompts = [tok.encode_chat(turns, None, True)[0] for turns, _ in asked]
         written = reader.generate(prompts, how, tok.end_ids)
-        answers.append([tok.decode(ids, skip_special=True).strip() for ids in written])
+        answers.append(
+            [
+                tok.decode(ids, skip_special=True).strip() + (CUT if len(ids) >= cfg.answer_tokens else "")
+                for ids in written
+            ]
+        )
     rows = [
         {"question": turns[0]["content"], "wanted": wanted, "before": old, "after": new}
         for (turns, wanted), old, new in zip(asked, *answers, strict=True)
