@@ -104,8 +104,8 @@ class Config:
     languages: tuple[str, ...] = ()
     held_out: HoldOutDocumentsConfig = HoldOutDocumentsConfig()
     general: HoldOutConfig = HoldOutConfig(
-        items=30,
-        skills=("knowledge", "mathematics", "code", "instructions", "rewriting", "summarising"),
+        items=60,
+        skills=("knowledge", "code", "mathematics", "instructions"),
         share=0.49,  # none of these pages is trained on
         max_texts=16,
     )

@@ -25,7 +25,8 @@ class Change:
     """A state against the original. Differences of shares, and of bits per byte relative to the original's.
 
     own_questions, own_texts          at the user's own matter; texts: less is better
-    general_skills, general_texts     everything else, pooled; None where nothing was measured
+    general_skills, general_texts     everything else, pooled, without skills of which the original answered nothing right:
+                                      nothing can be forgotten there; None where nothing was measured
     """
 
     own_questions: Interval | None
@@ -71,11 +72,12 @@ class Change:
 def compare(before: Measured, after: Measured) -> Change:
     """The change on the items and texts that both have."""
     items = sorted(before.right.keys() & after.right.keys())
+    known = before.known_skills - {OWN_SKILL}
     texts = sorted(before.bits.keys() & after.bits.keys())
     return Change(
         own_questions=_shares(before, after, [i for i in items if i[0] == OWN_SKILL]),
         own_texts=_bits(before, after, [t for t in texts if t[0].startswith(OWN_TEXTS)]),
-        general_skills=_shares(before, after, [i for i in items if i[0] != OWN_SKILL]),
+        general_skills=_shares(before, after, [i for i in items if i[0] in known]),
         general_texts=_bits(before, after, [t for t in texts if not t[0].startswith(OWN_TEXTS)]),
     )
 

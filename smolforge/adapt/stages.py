@@ -270,7 +270,7 @@ class KeepBestConfig:
     most_forgotten: float = 0.03
 
 
-@stage(makes=Checkpoint, version=2)
+@stage(makes=Checkpoint, version=3)
 def keep_best(
     cfg: KeepBestConfig,
     job: Job,

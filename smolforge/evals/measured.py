@@ -16,6 +16,11 @@ class Measured:
     right: Mapping[tuple[str, str], bool]
     bits: Mapping[tuple[str, str], tuple[float, float]]
 
+    @property
+    def known_skills(self) -> frozenset[str]:
+        """Those of which it answered something right: of the others it can forget nothing."""
+        return frozenset(skill for (skill, _), right in self.right.items() if right)
+
 
 def read_measured(scores: Path) -> Measured:
     """From a `Scores` folder."""

@@ -56,7 +56,7 @@ class Adaptation:
 
 
 OWN_QUESTIONS, OWN_TEXTS = "questions about your documents", "your documents, bits per byte"
-ALL_SKILLS, ALL_TEXTS = "all general skills", "general texts, bits per byte"
+ALL_SKILLS, ALL_TEXTS = "general skills it had", "general texts, bits per byte"
 
 
 def adaptation(run: Run) -> Adaptation | None:
@@ -113,10 +113,11 @@ def _of(old: Measured, new: Measured) -> list[Row]:
     def is_own(name: str) -> bool:
         return name == judging.OWN_SKILL or name.startswith(judging.OWN_TEXTS)
 
+    known = old.known_skills - {judging.OWN_SKILL}
     found = [
         _share(old, new, "yours", OWN_QUESTIONS, judging.OWN_SKILL.__eq__, is_sum=True),
         _bits(old, new, "yours", OWN_TEXTS, is_own, is_sum=True),
-        _share(old, new, "general", ALL_SKILLS, lambda skill: skill != judging.OWN_SKILL, is_sum=True),
+        _share(old, new, "general", ALL_SKILLS, known.__contains__, is_sum=True),
         *_by_skill(old, new, "general", lambda skill: skill != judging.OWN_SKILL),
         _bits(old, new, "general", ALL_TEXTS, lambda domain: not is_own(domain), is_sum=True),
     ]

@@ -318,6 +318,16 @@ def test_a_point_of_questions_counts_like_a_percent_of_bits() -> None:
     assert kept == "2-b" and [case["gain_points"] for case in cases] == [0.0, 10.0, 15.0]
 
 
+def test_a_skill_that_the_original_never_had_hides_no_forgetting() -> None:
+    had = {("code", str(n)): True for n in range(20)}
+    lost = {key: int(key[1]) >= 6 for key in had}
+    never = {("mathematics", str(n)): False for n in range(200)}
+    alone = compare(Measured(had, {}), Measured(lost, {}))
+    beside = compare(Measured({**had, **never}, {}), Measured({**lost, **never}, {}))
+    assert beside.general_skills == alone.general_skills
+    assert beside.spoilt(0.03)
+
+
 def test_a_state_that_forgot_general_skills_is_out_however_much_it_learned() -> None:
     """Twenty of a hundred lost leaves zero outside the interval; one of a hundred does not."""
     states = {ORIGINAL: measured(), "1-a": measured(own=6, general=59), "2-b": measured(own=10, general=40)}
