@@ -310,6 +310,10 @@ def keep_best(
     (job.out / "choice.json").write_text(
         json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+    if not measured[judging.ORIGINAL].known_skills - {judging.OWN_SKILL}:
+        job.log.say(
+            "  the original answers none of the general questions, so forgetting is judged by texts alone"
+        )
     for case in cases:
         told = judging.case_in_words(case)
         job.log.say(f"  {case['state']}: {told}{' · kept' if case['state'] == kept else ''}")

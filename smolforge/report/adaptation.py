@@ -48,6 +48,11 @@ class Adaptation:
     reasons: list[str]
     watched: list[tuple[str, list[Mapping[str, Any]], str]]
 
+    @property
+    def nothing_to_forget(self) -> bool:
+        """Whether the original answered none of the general questions, so that they tell nothing of forgetting."""
+        return any(row.group == "general" for row in self.rows) and self.row(ALL_SKILLS) is None
+
     words = staticmethod(judging.case_in_words)
 
     def row(self, name: str) -> Row | None:

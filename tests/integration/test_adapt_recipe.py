@@ -156,10 +156,12 @@ def test_the_report_shows_before_and_after(finished: Finished) -> None:
     _, found, section = page.partition('<section id="adapted"><h2>Before and after</h2>')
     assert found
     section = section.partition("</section>")[0]
-    for words in ("questions about your documents", "your documents, bits per byte", "general skills it had",
+    for words in ("questions about your documents", "your documents, bits per byte",
                   "Which state was kept, and why", "How it was trained", "The same questions, before and after",
                   "What is the capital of France?", *STATES):  # fmt: skip
         assert words in section, words
+    had_some = "general skills it had" in section  # a model of random weights may have had none
+    assert had_some != ("answers none of these general questions" in section)
     talked = finished.lines("talk", "conversations.jsonl")
     assert len(talked) == 2 + 4 and all(line["question"] for line in talked)
     assert sum(bool(line["wanted"]) for line in talked) == 2
