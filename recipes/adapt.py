@@ -147,6 +147,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_settled_above(self, SETTLED_ABOVE)
+        if self.minutes <= 0:
+            raise ConfigError(f"`minutes` is {self.minutes:g}", fix="give more than 0 minutes")
 
 
 def recipe(store: Store, cfg: Config) -> None:

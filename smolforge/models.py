@@ -59,6 +59,13 @@ def find_model(name: str, lab: Path) -> Artifact | Outside:
         )
     if path.suffix == ".gguf":
         raise InputError(f"there is no file `{name}`", fix="check the path")
+    if name.startswith(("/", "./", "../", "~")):
+        there = path.exists()
+        raise InputError(
+            "this file is no model" if there else "there is no such file or folder",
+            where=name,
+            fix="name a folder with config.json and model.safetensors, or a .gguf file",
+        )
     pulled = _released(name)
     if pulled is not None:
         return Outside(pulled.path, pulled.name, pulled.licence, pulled.revision)
@@ -151,13 +158,15 @@ def compare_models(
     texts = store.run(load_benchmarks, questions, label="benchmarks")
     measured, forms = [], []
     chances: dict[str, float] = {}
-    for name in names:
-        checkpoint, tokenizer = parts[name]
+    scored: dict[str, tuple[str, Scores]] = {}
+    for name, (checkpoint, tokenizer) in parts.items():
         can_chat = load_tokenizer(tokenizer.path).template is not None
         asked = form if form != "native" else "chat" if can_chat else "text"
-        scores = _scores_of(store, name, checkpoint, tokenizer, texts, items, asked)
+        scored[name] = asked, _scores_of(store, name, checkpoint, tokenizer, texts, items, asked)
+    for name in names:  # one may be named twice
+        how, scores = scored[name]
         measured.append((name, read_measured(scores.path)))
-        forms.append(asked)
+        forms.append(how)
         chances |= {one["skill"]: one["chance"] for one in _score_rows(scores)}
     found = lay_side_by_side(measured, forms, chances, beside)
     for file in files:

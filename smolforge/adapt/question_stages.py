@@ -223,12 +223,20 @@ def document_items(cfg: DocumentItemsConfig, job: Job, *, facts: DocumentFacts) 
     Writes  items-documents.jsonl
     Facts   items, texts
     """
+    from collections import Counter
+
     from smolforge.data.documents import write_jsonl
     from smolforge.data.questions import choice_items
     from smolforge.evals.task import item_to_plain
 
     held_out, tuning = _read_facts(facts, "held-out"), _read_facts(facts, "tuning")
-    items = choice_items(held_out, cfg.count, cfg.seed, pool=[*held_out, *tuning])
+    dropped: Counter[str] = Counter()
+    items = choice_items(held_out, cfg.count, cfg.seed, pool=[*held_out, *tuning], dropped=dropped)
+    if not items:
+        why = ", ".join(f"{reason}: {count}" for reason, count in dropped.items()) or "no facts were found"
+        job.log.say(
+            f"  nothing could be asked about the documents ({why}); texts alone will tell what was learned"
+        )
     write_jsonl(job.out / "items-documents.jsonl", (item_to_plain(item) for item in items))
     return {"items": len(items), "texts": 0}
 

@@ -31,11 +31,16 @@ LEFT_OUT = frozenset(["Fallback", "instrText", "delText", "tracked-changes", "no
 REPAIR = "save it again, or as text"
 
 
-def read_office(file: IO[bytes], suffix: str, where: str) -> str:
-    """The text of an EPUB, DOCX or ODT file. Raises InputError for one that is damaged, locked or too large."""
+def read_office(file: IO[bytes], suffix: str, where: str) -> tuple[str, list[str]]:
+    """The text of an EPUB, DOCX or ODT file, and the names of chapters that are missing in it.
+
+    Raises InputError for one that is damaged, locked or too large.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
-            return tidy(READERS[suffix](archive))
+            missing: list[str] = []
+            text = _epub(archive, missing) if suffix == ".epub" else READERS[suffix](archive)
+            return tidy(text), missing
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, KeyError, IndexError) as error:
         raise InputError(f"this {suffix[1:]} file is damaged: {error}", where=where, fix=REPAIR) from None
     except (lxml.etree.XMLSyntaxError, ValueError, RecursionError) as error:
@@ -62,16 +67,19 @@ def _xml(archive: zipfile.ZipFile, name: str) -> Element:
 # -- EPUB ----------------------------------------------------------------------------------------------
 
 
-def _epub(archive: zipfile.ZipFile) -> str:
-    """The chapters in the order in which they are read."""
+def _epub(archive: zipfile.ZipFile, missing: list[str]) -> str:
+    """The chapters in the order in which they are read; adds to `missing` those that are not there."""
     container = _xml(archive, "META-INF/container.xml")
     package_name = next(str(one.get("full-path")) for one in _named(container, "rootfile"))
     package = _xml(archive, package_name)
     places = {str(one.get("id")): str(one.get("href")) for one in _named(package, "item")}
     chapters = [places[str(one.get("idref"))] for one in _named(package, "itemref")][:MOST_CHAPTERS]
-    folder, texts = posixpath.dirname(package_name), []
+    folder, texts, there = posixpath.dirname(package_name), [], frozenset(archive.namelist())
     for place in chapters:
         name = posixpath.normpath(posixpath.join(folder, unquote(place.partition("#")[0])))
+        if name not in there:
+            missing.append(name)
+            continue
         tree = parse(_member(archive, name).decode("utf-8", "replace"))
         if tree is not None:
             texts.append(render(tree))
@@ -123,7 +131,7 @@ def _odt_mark(paragraph: Element) -> str:
     return "- " if parent is not None and _name(parent) == "list-item" else ""
 
 
-READERS: Mapping[str, Callable[[zipfile.ZipFile], str]] = {".epub": _epub, ".docx": _docx, ".odt": _odt}
+READERS: Mapping[str, Callable[[zipfile.ZipFile], str]] = {".docx": _docx, ".odt": _odt}
 
 
 # -- paragraphs and tables of both ---------------------------------------------------------------------

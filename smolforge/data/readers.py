@@ -172,6 +172,7 @@ def _read_text(path: Path, relative: str, suffix: str, limits: Limits) -> Iterat
 
 def _read_paged(path: Path, relative: str, suffix: str) -> Iterator[Found]:
     """Books, papers and word processors' files."""
+    missing: list[str] = []
     if suffix == ".pdf":
         from smolforge.data.pdf import read_pdf
 
@@ -180,7 +181,8 @@ def _read_paged(path: Path, relative: str, suffix: str) -> Iterator[Found]:
         from smolforge.data.office import read_office
 
         with path.open("rb") as file:
-            kind, text = "markdown", read_office(file, suffix, relative)
+            kind, (text, missing) = "markdown", read_office(file, suffix, relative)
+    yield from (Skipped(f"{relative}#{name}", "missing chapter") for name in missing)
     if text.strip():
         yield from _in_parts(relative, kind, relative, parts([text]), {})  # type: ignore[arg-type]
     else:

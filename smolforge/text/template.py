@@ -10,6 +10,7 @@ taken out again after the text was cut at the control tokens that the template i
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -141,6 +142,7 @@ class ForeignTemplate:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={"PYTHONHASHSEED": "0"},
+            start_new_session=True,  # Ctrl-C in a chat ends the answer, not this process
         )
         weakref.finalize(self, _end, process)
         self._process = process
@@ -178,7 +180,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(OSError):  # what was still to be written has nobody to read it
+                pipe.close()
 
 
 def _read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:

@@ -56,6 +56,7 @@ WRONG: list[tuple[list[str], str]] = [
     ([*OWN, "minutes=nan"], "minutes"),
     ([*OWN, "minutes=ten"], "minutes"),
     ([*ADAPT, "minutes=inf"], "minutes"),
+    ([*ADAPT, "minutes=-3"], "`minutes` is -3"),
     ([*ADAPT, "budget.length=4"], "length"),
     ([*ADAPT, "budget.minutes=60"], "taken from `minutes`"),
     ([*ADAPT, "tuning.seed=5"], "taken from `seed`"),
@@ -92,6 +93,8 @@ WRONG: list[tuple[list[str], str]] = [
     # models
     (["chat", "absent"], "absent"),
     (["chat", "nothing", "hello"], "no model"),
+    (["chat", "./nowhere", "hello"], "no such file or folder"),
+    (["chat", "./words/a.txt", "hello"], "this file is no model"),
     (["chat", "words/a.txt", "hello"], "words/a.txt"),
     (["chat", "broken.gguf", "hello"], "broken.gguf"),
     (["chat", "smollm2-135m-instrct", "hello"], "did you mean smollm2-135m-instruct"),

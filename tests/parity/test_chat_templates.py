@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import time
 from pathlib import Path
 
@@ -199,3 +200,16 @@ def test_many_renderings_at_once_equal_one_by_one(source: str) -> None:
     assert template.render_all(parts) == [
         template.render(messages, None, prompt) for messages, prompt in parts
     ]
+
+
+def test_ctrl_c_leaves_the_renderer_alone_and_a_dead_one_is_started_again() -> None:
+    template = ForeignTemplate("{% for m in messages %}{{ m.content }}{% endfor %}", {})
+    said = [{"role": "user", "content": "hello"}]
+    assert template.render(said) == "hello"
+    process = template._process
+    assert process is not None and os.getpgid(process.pid) != os.getpgid(0)  # Ctrl-C goes to the whole group
+    process.kill()
+    process.wait()
+    with pytest.raises(InputError, match="took too much"):
+        template.render([{"role": "user", "content": "hello " * 100_000}])  # more than its pipe holds
+    assert template.render(said) == "hello"

@@ -149,6 +149,21 @@ def test_an_epub_is_read_in_the_order_of_its_chapters(tmp_path: Path) -> None:
     assert "# Part 2" in text
 
 
+def test_a_chapter_that_is_missing_costs_only_itself(tmp_path: Path) -> None:
+    whole = epub([f"<html><body><p>Text {n}.</p></body></html>" for n in range(2)], (0, 1))
+    left = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(left, "w") as new:
+        for name in old.namelist():
+            if not name.endswith("0.xhtml"):
+                new.writestr(name, old.read(name))
+    (tmp_path / "a.epub").write_bytes(left.getvalue())
+    skipped, read = found_in(tmp_path)
+    assert (
+        isinstance(skipped, Skipped) and skipped.reason == "missing chapter" and "chapter 0" in skipped.where
+    )
+    assert isinstance(read, Document) and read.text == "Text 1."
+
+
 def test_a_long_book_becomes_parts(tmp_path: Path) -> None:
     chapter = (
         "<html><body><h1>Chapter</h1>"
