@@ -207,6 +207,10 @@ class CurateConfig:
             raise ConfigError("`bands`, `rows` and `overlap_words` must be at least 1")
 
 
+LITTLE_KEPT = 0.5
+"""Share of a folder's bytes below which it is said how little was kept."""
+
+
 @stage(makes=Corpus, version=4)
 def curate(
     cfg: CurateConfig,
@@ -241,15 +245,30 @@ def curate(
         done += count
         job.log.progress(done, total, "documents", "judging")
     facts = engine.finish([Path(batch.out) for batch in batches], job.out, how)
+    worst = sorted((n for n in facts if n.startswith("dropped_")), key=lambda n: -facts[n])[:3]
+    said = ", ".join(f"{name.removeprefix('dropped_')} {facts[name]}" for name in worst)
+    _say_where_little_was_kept(cfg, job, raw, facts["bytes"], said)
     if not facts["documents"] and not cfg.may_be_empty:
-        worst = sorted((n for n in facts if n.startswith("dropped_")), key=lambda n: -facts[n])[:3]
-        said = ", ".join(f"{name.removeprefix('dropped_')} {facts[name]}" for name in worst)
         raise InputError(
             f"curation kept no document of {cfg.domain}",
             where=said or "the source has no document of this domain",
             fix="give more data, or loosen the rules that dropped most",
         )
     return facts
+
+
+def _say_where_little_was_kept(
+    cfg: CurateConfig, job: Job, raw: RawDocs, kept_bytes: int, rules: str
+) -> None:
+    """A folder of the user's of which most is dropped is worth a word; pages are mostly markup, so these are not counted."""
+    from smolforge.units import format_bytes
+
+    there = int(raw.facts.get(f"bytes_{cfg.domain}", 0))
+    if cfg.domain != "web" and kept_bytes < LITTLE_KEPT * there:
+        job.log.say(
+            f"  of {format_bytes(there)} of {cfg.domain} only {format_bytes(kept_bytes)} were kept; dropped by {rules} "
+            "(documents); dropped-*.parquet names every one"
+        )
 
 
 def _curation(cfg: CurateConfig, quality: QualityModel | None, held_out: EvalTexts | None) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from smolforge.data.source_stages import FolderConfig, own_folder
+from smolforge.data.stages import CurateConfig, curate
 from smolforge.errors import InputError
 from smolforge.evals.stages import benchmarks_in, load_benchmarks
 from smolforge.log import Log
@@ -135,6 +136,15 @@ def test_what_is_left_out_is_named(lab: Path, tmp_path: Path) -> None:
     shown = io.StringIO()
     Store(lab, "t", log=Log(show=shown)).run(own_folder, FolderConfig(path=str(tmp_path)), label="raw")
     assert "paper.pdf (this PDF cannot be read" in shown.getvalue()
+
+
+def test_where_most_of_a_folder_is_dropped_that_is_said(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "drill.txt").write_text("The same words again and again and again. " * 2000)
+    shown = io.StringIO()
+    store = Store(lab, "t", log=Log(show=shown))
+    raw = store.run(own_folder, FolderConfig(path=str(tmp_path)), label="raw")
+    store.run(curate, CurateConfig(domain="prose", may_be_empty=True), label="corpus", raw=raw)
+    assert "of prose only" in shown.getvalue() and "dropped by" in shown.getvalue()
 
 
 def test_a_folder_with_nothing_to_read(lab: Path, tmp_path: Path) -> None:
