@@ -33,7 +33,7 @@ def compression_of(name: str) -> str:
     return next((ending for ending in OPENERS if name.lower().endswith(ending)), "")
 
 
-def open_file(path: Path) -> IO[bytes]:
-    """The file's content, decompressed as its name asks for."""
-    opener = OPENERS.get(compression_of(path.name))
+def open_file(path: Path, name: str = "") -> IO[bytes]:
+    """The file's content, decompressed as its name asks for, or the `name` it had where it came from."""
+    opener = OPENERS.get(compression_of(name or path.name))
     return opener(path, "rb") if opener is not None else path.open("rb")

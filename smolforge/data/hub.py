@@ -7,7 +7,6 @@ executed that a data set brings along. `HF_ENDPOINT` and `HF_HUB_OFFLINE` are ho
 from __future__ import annotations
 
 import fnmatch
-import gzip
 import hashlib
 import json
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from smolforge.data.compressed import open_file
 from smolforge.data.documents import Document, Kind
 from smolforge.errors import InputError
 from smolforge.plain_json import NotJson, parse_json
@@ -172,7 +172,7 @@ def _parquet_records(path: Path, name: str, fields: list[str]) -> Iterator[dict[
 
 
 def _json_records(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as lines:
+    with open_file(path, name) as lines:
         for number, line in enumerate(iter(lambda: lines.readline(MAX_RECORD_BYTES), b"")):
             try:
                 record = parse_json(line)

@@ -22,35 +22,33 @@ def elements(file: IO[bytes], encoding: str, most_chars: int) -> Iterator[Any]:
     what follows such a one cannot be told from its inside.
     """
     decoder = codecs.getincrementaldecoder(encoding)("replace")
-    text, at_end = "", False
+    text, place, at_end = "", 0, False
 
     def more() -> None:
-        nonlocal text, at_end
-        block = file.read(
-            max(BLOCK_BYTES, len(text))
-        )  # doubled, so that a long element is not tried over and over
+        """What was read is dropped here, not after every element; twice as much comes where one element needs more."""
+        nonlocal text, place, at_end
+        block = file.read(max(BLOCK_BYTES, len(text) - place))
         at_end = not block
-        text += decoder.decode(block, final=at_end)
+        text, place = text[place:] + decoder.decode(block, final=at_end), 0
 
     more()
-    text = text.lstrip()
-    if not text.startswith("["):
+    place = len(text) - len(text.lstrip())
+    if not text.startswith("[", place):
         raise NotJson("no array")
-    text = text[1:]
+    place += 1
     while True:
-        text = text[BETWEEN.match(text).end() :]  # type: ignore[union-attr]
-        if text.startswith("]"):
+        place = BETWEEN.match(text, place).end()  # type: ignore[union-attr]
+        if text.startswith("]", place):
             return
         try:
-            value, end = _DECODER.raw_decode(text)
+            value, place = _DECODER.raw_decode(text, place)
         except RecursionError:
             raise NotJson("too deep") from None
         except ValueError as error:
             if at_end:
                 raise NotJson(str(error)[:200]) from None
-            if len(text) > most_chars:
+            if len(text) - place > most_chars:
                 raise NotJson("an element is too long, or damaged") from None
             more()
             continue
         yield without_half_pairs(value)
-        text = text[end:]

@@ -17,7 +17,7 @@ WHOLE_CHARS = 100_000
 PART_CHARS = 50_000
 """About as long is each part of a longer one. Chosen, untested."""
 HEADING = re.compile(
-    r"^(?:#{1,3} \S|(?:chapter|part|book|section|act|scene|letter|volume|canto|kapitel|teil|chapitre|partie|cap[ií]tulo|parte|"
+    r"^(?=#{1,3} \S|(?:chapter|part|book|section|act|scene|letter|volume|canto|kapitel|teil|chapitre|partie|cap[ií]tulo|parte|"
     r"глава|часть)\b[^\n]{0,80}$)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -40,11 +40,12 @@ def parts(blocks: Iterable[str]) -> Iterator[str]:
     """A text that comes in blocks, as one part where it is short, else as parts of about `PART_CHARS`."""
     rest = ""
     for block in blocks:
-        rest += block
-        while len(rest) > WHOLE_CHARS:
-            end = _pause(rest)
-            yield rest[:end]
-            rest = rest[end:]
+        rest, start = rest + block, 0
+        while len(rest) - start > WHOLE_CHARS:
+            end = _pause(rest, start)
+            yield rest[start:end]
+            start = end
+        rest = rest[start:]
     if rest:
         yield rest
 
@@ -57,15 +58,11 @@ def _decoded(head: bytes, file: IO[bytes], encoding: str) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def _pause(text: str) -> int:
+def _pause(text: str, start: int) -> int:
     """The best place to end a part: the strongest pause, of these the nearest to the length that is wanted."""
-    least, most = PART_CHARS // 2, WHOLE_CHARS
+    least, wanted, most = (start + chars for chars in (PART_CHARS // 2, PART_CHARS, WHOLE_CHARS))
     for mark in PAUSES:
-        places = [
-            found.end() if mark is not HEADING else found.start()
-            for found in mark.finditer(text, least, most)
-        ]
-        places = [place for place in places if least <= place < most]
+        places = [found.end() for found in mark.finditer(text, least, most) if found.end() < most]
         if places:
-            return min(places, key=lambda place: abs(place - PART_CHARS))
-    return PART_CHARS
+            return min(places, key=lambda place: abs(place - wanted))
+    return wanted

@@ -51,6 +51,8 @@ LATEX = re.compile(
     r"\\(?:frac|sqrt|sum|int|begin|end|left|right|cdot|times|alpha|beta|pi|theta|le|ge|in)\b|\$"
 )
 UTF_8 = "utf-8-sig"
+KIND_BYTES = 2048
+"""By so much of its beginning the kind of a text is told."""
 MAGIC_BINARY = (b"\x7fELF", b"%PDF", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x00\x00\x00")
 
 
@@ -160,19 +162,20 @@ def _read_text(path: Path, relative: str, suffix: str, limits: Limits) -> Iterat
             return
         is_long = len(head) > limits.text_bytes
         encoding = encoding_of(head)
-        text = head.decode(encoding, "replace")
-        kind, language = kind_of(suffix, text)
+        kind, language = kind_of(suffix, head[:KIND_BYTES].decode(encoding, "replace"))
         if kind in ("text", "markdown"):
             yield from _in_parts(relative, kind, relative, read_parts(head, file, encoding), {})
         elif is_long:
             yield Skipped(relative, "page too long" if kind == "html" else "source file too long")
         else:
-            yield make_document(relative, kind, relative, text, {"lang": language} if language else {})
+            text, meta = head.decode(encoding, "replace"), {"lang": language} if language else {}
+            yield make_document(relative, kind, relative, text, meta)
 
 
 def _read_paged(path: Path, relative: str, suffix: str) -> Iterator[Found]:
     """Books, papers and word processors' files."""
     missing: list[str] = []
+    kind: Kind = "markdown"
     if suffix == ".pdf":
         from smolforge.data.pdf import read_pdf
 
@@ -181,10 +184,10 @@ def _read_paged(path: Path, relative: str, suffix: str) -> Iterator[Found]:
         from smolforge.data.office import read_office
 
         with path.open("rb") as file:
-            kind, (text, missing) = "markdown", read_office(file, suffix, relative)
+            text, missing = read_office(file, suffix, relative)
     yield from (Skipped(f"{relative}#{name}", "missing chapter") for name in missing)
     if text.strip():
-        yield from _in_parts(relative, kind, relative, parts([text]), {})  # type: ignore[arg-type]
+        yield from _in_parts(relative, kind, relative, parts([text]), {})
     else:
         yield Skipped(relative, "no text in it", "no text in it; are its pages pictures?")
 
