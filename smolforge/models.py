@@ -145,7 +145,7 @@ def compare_models(
     from smolforge.evals.comparison import lay_side_by_side
     from smolforge.evals.measured import read_measured
     from smolforge.evals.published import references
-    from smolforge.evals.stages import benchmarks_in, load_benchmarks
+    from smolforge.evals.stages import benchmarks_in, form_of, load_benchmarks
     from smolforge.report import comparison
     from smolforge.text.tokenizer import load_tokenizer
 
@@ -160,8 +160,7 @@ def compare_models(
     chances: dict[str, float] = {}
     scored: dict[str, tuple[str, Scores]] = {}
     for name, (checkpoint, tokenizer) in parts.items():
-        can_chat = load_tokenizer(tokenizer.path).template is not None
-        asked = form if form != "native" else "chat" if can_chat else "text"
+        asked = form_of(form, load_tokenizer(tokenizer.path))
         scored[name] = asked, _scores_of(store, name, checkpoint, tokenizer, texts, items, asked)
     for name in names:  # one may be named twice
         how, scores = scored[name]

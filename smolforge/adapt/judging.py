@@ -69,10 +69,15 @@ class Change:
         return ""
 
 
+def known_general_skills(original: Measured) -> frozenset[str]:
+    """Skills beside the user's own matter that can be forgotten."""
+    return original.known_skills - {OWN_SKILL}
+
+
 def compare(before: Measured, after: Measured) -> Change:
     """The change on the items and texts that both have."""
     items = sorted(before.right.keys() & after.right.keys())
-    known = before.known_skills - {OWN_SKILL}
+    known = known_general_skills(before)
     texts = sorted(before.bits.keys() & after.bits.keys())
     return Change(
         own_questions=_shares(before, after, [i for i in items if i[0] == OWN_SKILL]),

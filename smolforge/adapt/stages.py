@@ -310,7 +310,7 @@ def keep_best(
     (job.out / "choice.json").write_text(
         json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    if not measured[judging.ORIGINAL].known_skills - {judging.OWN_SKILL}:
+    if not judging.known_general_skills(measured[judging.ORIGINAL]):
         job.log.say(
             "  the original answers none of the general questions, so forgetting is judged by texts alone"
         )

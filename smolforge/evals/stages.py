@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from smolforge.evals.grade import Form
     from smolforge.evals.score import HeldOutText, Judged
     from smolforge.evals.task import Item, Score
+    from smolforge.text.tokenizer import Tok
 
 MAX_LINE_CHARACTERS = 8 << 20
 
@@ -112,7 +113,7 @@ def evaluate(
     network = load_model(model.path, compute=compute_dtype(cfg.compute, job.device)).to(job.device)
     reader = TorchLanguageModel(network)
     tok = load_tokenizer(tokenizer.path)
-    form: Form = cfg.form if cfg.form != "native" else "chat" if tok.template is not None else "text"
+    form = form_of(cfg.form, tok)
     items = [one for skill in _skills(cfg, texts.path) for one in _items_of(cfg, texts.path, skill)]
 
     def watch(done: int, total: int) -> None:
@@ -179,6 +180,13 @@ def _wanted_files(folder: Path) -> list[str]:
         except MissingBenchmark as problem:
             found.append(f"{name} ({problem.file.relative_to(folder)})")
     return found
+
+
+def form_of(asked: Literal["text", "chat", "native"], tok: Tok) -> Form:
+    """How a model is asked: `native` is chat where it came with a chat template, else text."""
+    if asked != "native":
+        return asked
+    return "chat" if tok.template is not None else "text"
 
 
 # -- reading and writing -------------------------------------------------------------------------------

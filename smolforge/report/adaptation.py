@@ -118,7 +118,7 @@ def _of(old: Measured, new: Measured) -> list[Row]:
     def is_own(name: str) -> bool:
         return name == judging.OWN_SKILL or name.startswith(judging.OWN_TEXTS)
 
-    known = old.known_skills - {judging.OWN_SKILL}
+    known = judging.known_general_skills(old)
     found = [
         _share(old, new, "yours", OWN_QUESTIONS, judging.OWN_SKILL.__eq__, is_sum=True),
         _bits(old, new, "yours", OWN_TEXTS, is_own, is_sum=True),

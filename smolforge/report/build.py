@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from smolforge.report import charts, compare, sections
 from smolforge.report.adaptation import adaptation
 from smolforge.report.adaptation import sentence as told
+from smolforge.report.pages import filled, template_source, write_whole
 from smolforge.report.prediction import promises
 from smolforge.report.reading import Run, read_run
 from smolforge.report.road import road
@@ -28,27 +26,22 @@ def build_report(run_folder: Path, artifacts_folder: Path) -> Path:
     """Write `report.html` into the run's folder, whole or not at all; returns its path."""
     page = render(read_run(run_folder, artifacts_folder))
     target = run_folder / NAME
-    part = target.with_name(f"{NAME}.{os.getpid()}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(target)
+    write_whole(target, page)
     return target
 
 
 def render(run: Run) -> str:
     """The page's HTML. Everything from artifacts is escaped; only our own drawings are markup."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {
+    filters = {
         "count": format_count,
         "bytes": format_bytes,
         "duration": format_seconds,
         "points": _points,
         "plain": compare.plain_name,
     }
-    source = resources.files("smolforge.report").joinpath("page.html").read_text(encoding="utf-8")
+    source = template_source("page.html")
     script = source.split("<script>", 1)[1].split("</script>", 1)[0]
-    return environment.from_string(source).render(script_digest=_digest(script), **_values(run))
+    return filled(source, filters, script_digest=_digest(script), **_values(run))
 
 
 def _values(run: Run) -> dict[str, Any]:

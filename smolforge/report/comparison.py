@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +40,10 @@ def as_markdown(found: Comparison) -> str:
 
 def as_page(found: Comparison) -> str:
     """One self-contained HTML page; every name is escaped."""
-    import jinja2
+    from smolforge.report.pages import filled, template_source
 
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    source = resources.files("smolforge.report").joinpath("comparison.html").read_text(encoding="utf-8")
-    return environment.from_string(source).render(
-        found=found, percent=percent, points=points, mark=_mark, read=READ, remarks=_remarks(found)
-    )
+    source, remarks = template_source("comparison.html"), _remarks(found)
+    return filled(source, found=found, percent=percent, points=points, mark=_mark, read=READ, remarks=remarks)
 
 
 def as_json(found: Comparison) -> str:
@@ -79,10 +73,9 @@ def writer_of(file: Path) -> Callable[[Comparison], str]:
 
 def write(found: Comparison, file: Path) -> None:
     """Write the file whole, in the form that its ending asks for."""
-    text = writer_of(file)(found)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", errors="replace")
-    part.replace(file)
+    from smolforge.report.pages import write_whole
+
+    write_whole(file, writer_of(file)(found))
 
 
 # -- cells ---------------------------------------------------------------------------------------------
