@@ -78,12 +78,24 @@ def _image(node: Element) -> str | None:
 
 
 def _from_source(source: str) -> str | None:
-    how = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=True)
     try:
-        tree = etree.fromstring(source[:MOST_SOURCE].encode("utf-8", "replace"), parser=how)
+        tree = parse_xml(source[:MOST_SOURCE].encode("utf-8", "replace"), recover=True)
     except (etree.XMLSyntaxError, ValueError):
         return None
     return _math(tree) or None if tree is not None and local_name(tree) == "math" else None
+
+
+def parse_xml(data: bytes, *, recover: bool = False) -> Element:
+    """A stranger's XML as a tree: no entity is resolved, nothing is fetched, depth and size are bounded."""
+    how = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=recover,
+    )
+    return etree.fromstring(data, parser=how)
 
 
 def wrap(latex: str, display: bool) -> str:

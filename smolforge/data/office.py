@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import lxml.etree
 
 from smolforge.data.extract import parse, tidy
+from smolforge.data.mathml import local_name, parse_xml
 from smolforge.data.render import render
 from smolforge.errors import InputError
 
@@ -26,7 +27,7 @@ MEMBER_BYTES = 64 << 20
 MOST_CHAPTERS = 10_000
 HEADING_STYLE = re.compile(r"(?:heading|title|überschrift|titre|título)\s*(\d?)", re.IGNORECASE)
 DEEPEST_HEADING = 6
-LEFT_OUT = frozenset(["Fallback", "instrText", "delText", "tracked-changes", "note", "annotation", "forms"])
+LEFT_OUT = frozenset(["fallback", "instrtext", "deltext", "tracked-changes", "note", "annotation", "forms"])
 """The second telling of a text box, field codes, what was deleted, notes, remarks."""
 REPAIR = "save it again, or as text"
 
@@ -39,8 +40,7 @@ def read_office(file: IO[bytes], suffix: str, where: str) -> tuple[str, list[str
     try:
         with zipfile.ZipFile(file) as archive:
             missing: list[str] = []
-            text = _epub(archive, missing) if suffix == ".epub" else READERS[suffix](archive)
-            return tidy(text), missing
+            return tidy(READERS[suffix](archive, missing)), missing
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, KeyError, IndexError) as error:
         raise InputError(f"this {suffix[1:]} file is damaged: {error}", where=where, fix=REPAIR) from None
     except (lxml.etree.XMLSyntaxError, ValueError, RecursionError) as error:
@@ -58,10 +58,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _xml(archive: zipfile.ZipFile, name: str) -> Element:
-    how = lxml.etree.XMLParser(
-        resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    return lxml.etree.fromstring(_member(archive, name), parser=how)
+    return parse_xml(_member(archive, name))
 
 
 # -- EPUB ----------------------------------------------------------------------------------------------
@@ -89,7 +86,7 @@ def _epub(archive: zipfile.ZipFile, missing: list[str]) -> str:
 # -- DOCX ----------------------------------------------------------------------------------------------
 
 
-def _docx(archive: zipfile.ZipFile) -> str:
+def _docx(archive: zipfile.ZipFile, _missing: list[str]) -> str:
     headings = _docx_headings(archive) if "word/styles.xml" in archive.namelist() else {}
     body = next(_named(_xml(archive, "word/document.xml"), "body"))
     return "\n\n".join(_blocks(body, lambda paragraph: _docx_mark(paragraph, headings)))
@@ -106,11 +103,11 @@ def _docx_headings(archive: zipfile.ZipFile) -> dict[str, int]:
 
 
 def _docx_mark(paragraph: Element, headings: Mapping[str, int]) -> str:
-    for properties in _children(paragraph, "pPr"):
-        for style in _children(properties, "pStyle"):
+    for properties in _children(paragraph, "ppr"):
+        for style in _children(properties, "pstyle"):
             if depth := headings.get(_attribute(style, "val")):
                 return "#" * min(depth, DEEPEST_HEADING) + " "
-        if next(_children(properties, "numPr"), None) is not None:
+        if next(_children(properties, "numpr"), None) is not None:
             return "- "
     return ""
 
@@ -118,20 +115,24 @@ def _docx_mark(paragraph: Element, headings: Mapping[str, int]) -> str:
 # -- ODT -----------------------------------------------------------------------------------------------
 
 
-def _odt(archive: zipfile.ZipFile) -> str:
+def _odt(archive: zipfile.ZipFile, _missing: list[str]) -> str:
     body = next(_named(_xml(archive, "content.xml"), "body"))
     return "\n\n".join(_blocks(body, _odt_mark))
 
 
 def _odt_mark(paragraph: Element) -> str:
-    if _name(paragraph) == "h":
+    if local_name(paragraph) == "h":
         depth = _attribute(paragraph, "outline-level")
         return "#" * min(int(depth) if depth.isdigit() else 1, DEEPEST_HEADING) + " "
     parent = paragraph.getparent()
-    return "- " if parent is not None and _name(parent) == "list-item" else ""
+    return "- " if parent is not None and local_name(parent) == "list-item" else ""
 
 
-READERS: Mapping[str, Callable[[zipfile.ZipFile], str]] = {".docx": _docx, ".odt": _odt}
+READERS: Mapping[str, Callable[[zipfile.ZipFile, list[str]], str]] = {
+    ".epub": _epub,
+    ".docx": _docx,
+    ".odt": _odt,
+}
 
 
 # -- paragraphs and tables of both ---------------------------------------------------------------------
@@ -141,7 +142,7 @@ def _blocks(node: Element, mark: Callable[[Element], str]) -> Iterator[str]:
     """Paragraphs, headings and tables in order; the items of a list hang together."""
     items: list[str] = []
     for child in _flow(node):
-        if _name(child) in ("tbl", "table"):
+        if local_name(child) in ("tbl", "table"):
             text = _table(child)
         else:
             written = " ".join(_words(child).split())
@@ -161,7 +162,7 @@ def _blocks(node: Element, mark: Callable[[Element], str]) -> Iterator[str]:
 def _flow(node: Element) -> Iterator[Element]:
     """Paragraphs and tables below a node, outermost first."""
     for child in node:
-        name = _name(child)
+        name = local_name(child)
         if name in ("p", "h", "tbl", "table"):
             yield child
         elif name not in LEFT_OUT:
@@ -171,7 +172,7 @@ def _flow(node: Element) -> Iterator[Element]:
 def _table(node: Element) -> str:
     rows = []
     for row in _named(node, "tr", "table-row"):
-        cells = [" ".join(_words(cell).split()) for cell in row if _name(cell) in ("tc", "table-cell")]
+        cells = [" ".join(_words(cell).split()) for cell in row if local_name(cell) in ("tc", "table-cell")]
         if any(cells):
             rows.append(" | ".join(cells))
     return "\n".join(rows)
@@ -180,12 +181,12 @@ def _table(node: Element) -> str:
 def _words(node: Element) -> str:
     """The text of a paragraph or cell."""
     parts: list[str] = []
-    _gather(node, parts, is_odt=_name(node) in ("h",) or "opendocument" in str(node.tag))
+    _gather(node, parts, is_odt="opendocument" in str(node.tag))
     return "".join(parts)
 
 
 def _gather(node: Element, parts: list[str], *, is_odt: bool) -> None:
-    name = _name(node)
+    name = local_name(node)
     if name in LEFT_OUT:
         return
     if name in ("tab", "br", "cr", "line-break", "s"):
@@ -200,16 +201,12 @@ def _gather(node: Element, parts: list[str], *, is_odt: bool) -> None:
         parts.append(" ")  # paragraphs of one cell stand apart
 
 
-def _name(node: Element) -> str:
-    return str(node.tag).rpartition("}")[2]
-
-
 def _named(node: Element, *names: str) -> Iterator[Element]:
-    return (one for one in node.iter() if _name(one) in names)
+    return (one for one in node.iter() if local_name(one) in names)
 
 
 def _children(node: Element, name: str) -> Iterator[Element]:
-    return (one for one in node if _name(one) == name)
+    return (one for one in node if local_name(one) == name)
 
 
 def _attribute(node: Element, name: str) -> str:

@@ -6,6 +6,7 @@ All give `Document`s in an order and with ids that depend on the source alone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -247,15 +248,25 @@ def _check_folder(folder: Path) -> None:
 def folder_digest(folder: Path) -> str:
     """32 hex digits that change when a file of the folder changes: names, sizes, and the bytes themselves.
 
-    Of a file over 64 MiB only the first and last MiB are read. A missing folder is an `InputError`.
+    Of a file over 64 MiB only the first and last MiB are read. A missing folder is an `InputError`. A run is planned before it
+    is run, so the bytes are read once a process, while no file's size and time change.
     """
     _check_folder(folder)
-    whole = hashlib.blake2b(digest_size=16)
+    listed = []
     for path, skip in list_files(folder):
-        whole.update(f"{shown_name(path.relative_to(folder))}\x00{skip}\x00".encode())
+        stamp = (0, 0) if skip else (path.stat().st_size, path.stat().st_mtime_ns)
+        listed.append((path, shown_name(path.relative_to(folder)), skip, *stamp))
+    return _digest_of_files(tuple(listed))
+
+
+@functools.lru_cache(maxsize=4)
+def _digest_of_files(listed: tuple[tuple[Path, str, str, int, int], ...]) -> str:
+    """Of (path, name, why it is skipped, size, time of change)."""
+    whole = hashlib.blake2b(digest_size=16)
+    for path, name, skip, size, _ in listed:
+        whole.update(f"{name}\x00{skip}\x00".encode())
         if skip:
             continue
-        size = path.stat().st_size
         whole.update(f"{size}\x00".encode())
         with path.open("rb") as file:
             if size <= 64 << 20:

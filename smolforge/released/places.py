@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -19,11 +20,18 @@ def model_place(path: Path) -> Path | None:
     return next((folder for folder in (path, path / "hf") if (folder / CONFIG_FILE).is_file()), None)
 
 
+@functools.lru_cache(maxsize=64)
+def _sha256(file: Path, size_bytes: int, changed_ns: int) -> str:
+    """Of a file's bytes, read once a process while size and time stay: a run is planned before it is run."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def digest_of(place: Path) -> str:
     """The digest of the files that make the model; the same for a copy elsewhere."""
     files = [place] if place.is_file() else sorted({f for pattern in FILES for f in place.glob(pattern)})
     digests = {}
     for file in files:
-        with file.open("rb") as opened:
-            digests["" if place.is_file() else file.name] = hashlib.file_digest(opened, "sha256").hexdigest()
+        stamp = file.stat()
+        digests["" if place.is_file() else file.name] = _sha256(file, stamp.st_size, stamp.st_mtime_ns)
     return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
