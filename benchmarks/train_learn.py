@@ -36,10 +36,10 @@ import numpy as np
 from peers.start import Contestants, Failure, stop_with_children, tell
 from train_cpu import PEER_TYPES, add_peers, measured_peak, processor, shape_of, write_result
 
-from smolforge.data.documents import Document, stable_share
-from smolforge.data.readers import Limits, read_file
-from smolforge.data.shards import write_shards
-from smolforge.data.sources import folder_found, stdlib_files
+from smolforge.data.read.documents import Document, stable_share
+from smolforge.data.read.readers import Limits, read_file
+from smolforge.data.read.sources import folder_found, stdlib_files
+from smolforge.data.tokens.shards import write_shards
 from smolforge.model.config import ModelConfig
 from smolforge.text import tokenizer as tokenizers
 from smolforge.train import sizing

@@ -26,8 +26,8 @@ from peers.contest import bits_per_byte
 from train_cpu import write_result
 from train_learn import documents, prepare, size_of, split
 
-from smolforge.data.batches import Documents, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Documents, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train import law, sizing

@@ -20,23 +20,11 @@ from smolforge.adapt.stages import (
     STATEMENTS,
     AdaptBudgetConfig,
     AdaptMixtureConfig,
-    DocumentChatsConfig,
-    DocumentFactsConfig,
-    DocumentItemsConfig,
-    HalfConfig,
-    HoldOutDocumentsConfig,
     KeepBestConfig,
     RehearseConfig,
     SideBySideConfig,
-    StatementsConfig,
     TokenizeChatsConfig,
     adapt_mixture,
-    document_chats,
-    document_items,
-    document_statements,
-    find_document_facts,
-    half_of,
-    hold_out_documents,
     keep_best,
     rehearse_chats,
     rehearse_texts,
@@ -47,27 +35,37 @@ from smolforge.adapt.stages import (
 from smolforge.align.stages import DpoConfig, SftConfig, dpo, sft
 from smolforge.artifacts import Checkpoint, Corpus, Scores, TokenShards
 from smolforge.config import check_settled_above, config
-from smolforge.data.stages import (
+from smolforge.data.clean.stages import CurateConfig, HoldOutConfig, curate, hold_out
+from smolforge.data.read.stages import (
     OWN_DOMAINS,
-    CurateConfig,
-    HoldOutConfig,
     JoinConfig,
     PydocConfig,
-    TokenizeConfig,
-    curate,
-    hold_out,
     join_chats,
     own_chats,
     own_folder,
     own_preferences,
     pydoc_pages,
-    tokenize,
     watched_folder,
 )
+from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.device.stages import ExportConfig, export
 from smolforge.errors import ConfigError
 from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
 from smolforge.models import model_and_tokenizer
+from smolforge.questions.stages import (
+    DocumentChatsConfig,
+    DocumentFactsConfig,
+    DocumentItemsConfig,
+    HalfConfig,
+    HoldOutDocumentsConfig,
+    StatementsConfig,
+    document_chats,
+    document_items,
+    document_statements,
+    find_document_facts,
+    half_of,
+    hold_out_documents,
+)
 from smolforge.store import Store
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain

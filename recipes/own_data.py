@@ -22,31 +22,28 @@ from smolforge.align.stages import (
 )
 from smolforge.artifacts import Corpus, RawDocs, TokenShards
 from smolforge.config import config
-from smolforge.data.stages import (
+from smolforge.data.clean.stages import (
     ChatCorpusConfig,
-    ConversationsConfig,
     CurateConfig,
-    Domain,
     HoldOutConfig,
-    JoinConfig,
     QualityConfig,
-    SyntheticConfig,
-    TokenizeConfig,
     chat_corpus,
     curate,
     hold_out,
+    own_benchmarks,
+    train_quality,
+)
+from smolforge.data.read.stages import (
+    Domain,
+    JoinConfig,
     join_chats,
     join_pairs,
-    make_conversations,
-    own_benchmarks,
     own_chats,
     own_folder,
     own_preferences,
-    synthetic_documents,
-    tokenize,
-    train_quality,
     watched_folder,
 )
+from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.device.stages import ExportConfig, export
 from smolforge.errors import ConfigError
 from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
@@ -55,6 +52,12 @@ from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.train.config import Compute, OptimConfig
 from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
+from smolforge.written.stages import (
+    ConversationsConfig,
+    SyntheticConfig,
+    make_conversations,
+    synthetic_documents,
+)
 
 DOMAINS: tuple[Domain, ...] = ("web", "prose", "code", "mathematics")
 

@@ -23,26 +23,18 @@ from smolforge.align.stages import (
     sft,
 )
 from smolforge.config import config
-from smolforge.data.stages import (
+from smolforge.data.clean.stages import (
     ChatCorpusConfig,
-    ConversationsConfig,
     CurateConfig,
     HoldOutConfig,
-    PydocConfig,
     QualityConfig,
-    StdlibConfig,
-    SyntheticConfig,
-    TokenizeConfig,
     chat_corpus,
     curate,
     hold_out,
-    make_conversations,
-    pydoc_pages,
-    stdlib_code,
-    synthetic_documents,
-    tokenize,
     train_quality,
 )
+from smolforge.data.read.stages import PydocConfig, StdlibConfig, pydoc_pages, stdlib_code
+from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.device.stages import ExportConfig, export
 from smolforge.evals.stages import EvaluateConfig, evaluate
 from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
@@ -51,6 +43,12 @@ from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
+from smolforge.written.stages import (
+    ConversationsConfig,
+    SyntheticConfig,
+    make_conversations,
+    synthetic_documents,
+)
 
 
 @config

@@ -17,25 +17,16 @@ from typing import Any, cast
 from smolforge.align.stages import DpoConfig, SamplePairsConfig, SftConfig, dpo, sample_pairs, sft
 from smolforge.artifacts import RawDocs
 from smolforge.config import config
-from smolforge.data.stages import (
-    ConversationsConfig,
+from smolforge.data.clean.stages import (
     CurateConfig,
-    Domain,
     HoldOutConfig,
-    HubConfig,
     QualityConfig,
-    SyntheticConfig,
-    TokenizeConfig,
     curate,
     hold_out,
-    hub_chats,
-    hub_documents,
-    hub_preferences,
-    make_conversations,
-    synthetic_documents,
-    tokenize,
     train_quality,
 )
+from smolforge.data.read.stages import Domain, HubConfig, hub_chats, hub_documents, hub_preferences
+from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.device.stages import ExportConfig, export
 from smolforge.evals.stages import EvaluateConfig, evaluate
 from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
@@ -44,6 +35,12 @@ from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 from smolforge.train.stages import PretrainConfig, pretrain
+from smolforge.written.stages import (
+    ConversationsConfig,
+    SyntheticConfig,
+    make_conversations,
+    synthetic_documents,
+)
 
 B = 10**9
 T = 10**12

@@ -20,7 +20,7 @@ import torch
 
 from smolforge import kernels
 from smolforge.artifacts import Artifact, ChatData, Checkpoint, PreferenceData, Tokenizer
-from smolforge.data.batches import Documents
+from smolforge.data.tokens.batches import Documents
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import save_model

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from contest import Feed, Task, Trained, serve
 
-from smolforge.data.batches import Batch, Documents, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Batch, Documents, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig, ScheduleConfig

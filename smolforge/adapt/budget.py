@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from smolforge.data.batches import Batch
+from smolforge.data.tokens.batches import Batch
 from smolforge.errors import ConfigError
 from smolforge.model.config import LoraConfig, ModelConfig
 from smolforge.model.lora import add_adapters

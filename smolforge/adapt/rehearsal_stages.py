@@ -54,7 +54,7 @@ def rehearse_chats(
     Facts   conversations, asked, contaminated
     """
     from smolforge.adapt import rehearsal
-    from smolforge.data.chat_stages import write_chats
+    from smolforge.data.clean.chats import write_chats
 
     reader, tok = reader_of(cfg.compute, job, model, tokenizer)
     asked = 0
@@ -65,7 +65,7 @@ def rehearse_chats(
         job.log.progress(done, cfg.count, "conversations", "rehearsing")
 
     rows = rehearsal.chats(reader, tok, cfg.count, _how(cfg), tick) if tok.can_chat else iter(())
-    facts = write_chats(job, rows, held_out)
+    facts = write_chats(job.out, rows, held_out.path if held_out else None)
     if tok.can_chat and not facts["conversations"]:
         job.log.say(
             "  the model said no sound conversation by itself, so none is replayed against forgetting"
@@ -90,8 +90,8 @@ def rehearse_texts(
     Facts   documents, bytes, asked, contaminated
     """
     from smolforge.adapt import rehearsal
-    from smolforge.data import curate, decontaminate
-    from smolforge.data.documents import CORPUS_SCHEMA, ParquetWriter
+    from smolforge.data.clean import curate, decontaminate
+    from smolforge.data.read.documents import CORPUS_SCHEMA, ParquetWriter
 
     reader, tok = reader_of(cfg.compute, job, model, tokenizer)
     banned, asked = None, 0
@@ -158,7 +158,7 @@ def tokenize_chats(cfg: TokenizeChatsConfig, job: Job, *, data: ChatData, tokeni
     Facts   tokens, documents, bytes, too_long
     """
     from smolforge.align.conversations import read_conversations
-    from smolforge.data.shards import write_ids
+    from smolforge.data.tokens.shards import write_ids
     from smolforge.text.tokenizer import load_tokenizer
 
     tok, too_long = load_tokenizer(tokenizer.path), 0

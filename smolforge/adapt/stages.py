@@ -1,4 +1,4 @@
-"""The door of `adapt`: mixture, budget and judgement here; questions and rehearsal beside it."""
+"""The door of `adapt`: mixture, budget and judgement here; rehearsal beside it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from smolforge.adapt.question_stages import (
-    DocumentChatsConfig,
-    DocumentFactsConfig,
-    DocumentItemsConfig,
-    HalfConfig,
-    HoldOutDocumentsConfig,
-    StatementsConfig,
-    document_chats,
-    document_items,
-    document_statements,
-    find_document_facts,
-    half_of,
-    hold_out_documents,
-)
 from smolforge.adapt.rehearsal_stages import (
     RehearseConfig,
     TokenizeChatsConfig,
@@ -46,11 +32,8 @@ from smolforge.stage import Job, stage
 from smolforge.train.config import Compute, OptimConfig
 
 __all__ = [
-    "AdaptBudgetConfig", "AdaptMixtureConfig", "DocumentChatsConfig", "DocumentFactsConfig", "DocumentItemsConfig",
-    "HalfConfig", "HoldOutDocumentsConfig", "KeepBestConfig", "RehearseConfig", "SideBySideConfig",
-    "StatementsConfig", "TokenizeChatsConfig",
-    "adapt_mixture", "document_chats", "document_items", "document_statements", "find_document_facts", "half_of", "hold_out_documents",
-    "keep_best", "rehearse_chats", "rehearse_texts", "side_by_side", "size_adaptation", "tokenize_chats",
+    "AdaptBudgetConfig", "AdaptMixtureConfig", "KeepBestConfig", "RehearseConfig", "SideBySideConfig", "TokenizeChatsConfig",
+    "adapt_mixture", "keep_best", "rehearse_chats", "rehearse_texts", "side_by_side", "size_adaptation", "tokenize_chats",
 ]  # fmt: skip
 
 REPLAYED_TEXT, REPLAYED_CHAT = "replayed_text", "replayed_chat"
@@ -366,7 +349,7 @@ def side_by_side(
     Facts   conversations, changed
     """
     from smolforge.align.conversations import read_conversations
-    from smolforge.data.documents import stable_share, write_jsonl
+    from smolforge.data.read.documents import stable_share, write_jsonl
     from smolforge.evals.task import Sampling
 
     asked: list[tuple[list[Any], str]] = []

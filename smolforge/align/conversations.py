@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from smolforge.data.batches import Example
+from smolforge.data.tokens.batches import Example
 from smolforge.errors import InputError
 from smolforge.evals.task import Item, item_from_plain
 from smolforge.text.chat import END_TOOL_CALL, TOOL_CALL

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from smolforge.align.rows import counted_logprobs, logprobs_of, rows_of, sum_rows
-from smolforge.data.batches import Batch, Example, shuffled
+from smolforge.data.tokens.batches import Batch, Example, shuffled
 from smolforge.errors import InputError
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import Loss, LossSum, MicroBatch

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from smolforge.align.rows import counted_logprobs, logprobs_of, rows_of, sum_rows
-from smolforge.data.batches import Batch, Example, shuffled
+from smolforge.data.tokens.batches import Batch, Example, shuffled
 from smolforge.errors import InputError
 from smolforge.evals.task import Sampling
 from smolforge.model.generate import TorchLanguageModel

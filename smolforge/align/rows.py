@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from smolforge import kernels
-from smolforge.data.batches import START_TOKEN, Batch, Example
+from smolforge.data.tokens.batches import START_TOKEN, Batch, Example
 from smolforge.errors import ConfigError
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import MicroBatch, micro_batches

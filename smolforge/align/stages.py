@@ -187,7 +187,7 @@ def sft(
     Raises  InputError for a conversation that cannot be read, StageError when training breaks
     """
     from smolforge.align.conversations import conversation_example, read_conversations
-    from smolforge.data.batches import ExampleBatches
+    from smolforge.data.tokens.batches import ExampleBatches
     from smolforge.model.lora import add_adapters
     from smolforge.train.loop import next_token_loss
     from smolforge.train.stages import one_process

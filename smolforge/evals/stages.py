@@ -78,7 +78,7 @@ def benchmarks_in(
 
     Raises InputError for a missing folder, ConfigError for an unknown benchmark.
     """
-    from smolforge.data.sources import folder_digest
+    from smolforge.data.read.sources import folder_digest
     from smolforge.evals.tasks import known_benchmark
 
     for name in names:

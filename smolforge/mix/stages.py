@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import ChosenMixture, Facts, Scores, Sizing, TokenShards
 from smolforge.config import config
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
 

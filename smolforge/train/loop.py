@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from smolforge import kernels
-from smolforge.data.batches import Batch
+from smolforge.data.tokens.batches import Batch
 from smolforge.errors import InputError, StageError
 from smolforge.model.transformer import Llama
 from smolforge.train.feed import placed, placed_documents

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from smolforge.data.batches import Batch, rows_of_rank
+from smolforge.data.tokens.batches import Batch, rows_of_rank
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import Loss, LossSum, MicroBatch, TrainState
 from smolforge.train.optim import Optimizer

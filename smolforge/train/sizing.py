@@ -228,7 +228,7 @@ def _measure(config: ModelConfig, bench: Bench, device: str, compute: Compute, c
     import numpy as np
     import torch
 
-    from smolforge.data.batches import Batch
+    from smolforge.data.tokens.batches import Batch
     from smolforge.model.transformer import Llama
     from smolforge.train.config import OptimConfig
     from smolforge.train.loop import accumulate, next_token_loss

@@ -25,8 +25,8 @@ from smolforge.train.config import Compute, OptimConfig, ScheduleConfig, WatchCo
 from smolforge.train.memory import micro_tokens
 
 if TYPE_CHECKING:
-    from smolforge.data.ahead import AheadBatches
-    from smolforge.data.batches import MixtureBatches
+    from smolforge.data.tokens.ahead import AheadBatches
+    from smolforge.data.tokens.batches import MixtureBatches
     from smolforge.model.transformer import Llama
     from smolforge.train.loop import TrainState
     from smolforge.train.record import LossLog
@@ -240,8 +240,8 @@ def _begin(
     team: Team | None,
 ) -> tuple[TrainState, MixtureBatches | AheadBatches, int]:
     """The state before the phase's first step, its batches, and the tokens trained before it."""
-    from smolforge.data.ahead import AheadBatches
-    from smolforge.data.batches import Documents, MixtureBatches
+    from smolforge.data.tokens.ahead import AheadBatches
+    from smolforge.data.tokens.batches import Documents, MixtureBatches
     from smolforge.model import induction
     from smolforge.model.lora import add_adapters
     from smolforge.model.transformer import Llama
@@ -276,7 +276,7 @@ def _begin(
 
 
 def _mixture(cfg: PretrainConfig, chosen: ChosenMixture | None) -> Any:
-    from smolforge.data.mixture import Mixture
+    from smolforge.data.tokens.mixture import Mixture
 
     if chosen is not None:
         return Mixture(
@@ -482,7 +482,7 @@ def size_run(cfg: SizeConfig, job: Job, *, corpora: Mapping[str, Corpus]) -> Fac
 
 def _packed_bits(corpora: Mapping[str, Corpus]) -> float:
     """What xz needs for the corpora, each weighing as many bytes as it has."""
-    from smolforge.data.documents import read_rows
+    from smolforge.data.read.documents import read_rows
     from smolforge.train import law
 
     sizes = {name: int(corpus.facts["bytes"]) for name, corpus in corpora.items()}

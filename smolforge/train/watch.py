@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import torch
 
-from smolforge.data.batches import Example, ExampleBatches
+from smolforge.data.tokens.batches import Example, ExampleBatches
 from smolforge.errors import InputError
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_tensors, save_tensors

@@ -20,8 +20,8 @@ from worlds import VOCABULARY, write_domain
 
 from smolforge.align.dpo import PairBatches, TokenPair, dpo_loss, with_reference
 from smolforge.align.grpo import Rollout, RolloutBatches, grpo_loss
-from smolforge.data.batches import Example, ExampleBatches, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Example, ExampleBatches, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig

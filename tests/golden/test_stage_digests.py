@@ -11,11 +11,25 @@ import json
 import tempfile
 from pathlib import Path
 
-from smolforge.data import stages as data
+from smolforge.data.clean.stages import (
+    ChatCorpusConfig,
+    CurateConfig,
+    HoldOutConfig,
+    chat_corpus,
+    curate,
+    hold_out,
+)
+from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.log import Log
 from smolforge.stage import Machine
 from smolforge.store import Store, read_record
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
+from smolforge.written.stages import (
+    ConversationsConfig,
+    SyntheticConfig,
+    make_conversations,
+    synthetic_documents,
+)
 
 RECORDED = Path(__file__).with_name("stage_digests.json")
 DOMAINS = ("textbooks", "stories", "mathematics", "recitation")
@@ -26,28 +40,28 @@ def digests(lab: Path) -> dict[str, str]:
     store = Store(lab, "golden", machine=Machine(threads=1), log=Log(None, show=io.StringIO()))
     raw = {
         domain: store.run(
-            data.synthetic_documents, data.SyntheticConfig(domain=domain, bytes=20_000), label=f"raw/{domain}"
+            synthetic_documents, SyntheticConfig(domain=domain, bytes=20_000), label=f"raw/{domain}"
         )
         for domain in DOMAINS
     }
-    chats = store.run(data.make_conversations, data.ConversationsConfig(count=60), label="chats")
-    held = store.run(data.hold_out, data.HoldOutConfig(items=5), label="held-out", sources=raw, chats=chats)
+    chats = store.run(make_conversations, ConversationsConfig(count=60), label="chats")
+    held = store.run(hold_out, HoldOutConfig(items=5), label="held-out", sources=raw, chats=chats)
     corpora = {
         domain: store.run(
-            data.curate,
-            data.CurateConfig(domain=domain, languages=()),
+            curate,
+            CurateConfig(domain=domain, languages=()),
             label=f"corpus/{domain}",
             raw=raw[domain],
             held_out=held,
         )
         for domain in DOMAINS
     }
-    corpora["chat"] = store.run(data.chat_corpus, data.ChatCorpusConfig(), label="corpus/chat", data=chats)
+    corpora["chat"] = store.run(chat_corpus, ChatCorpusConfig(), label="corpus/chat", data=chats)
     vocabulary = TokenizerConfig(vocabulary=400, sample_bytes=60_000)
     tokenizer = store.run(train_tokenizer, vocabulary, label="tokenizer", corpora=corpora)
     for domain, corpus in corpora.items():
-        as_ids = data.TokenizeConfig(special=domain == "chat")
-        store.run(data.tokenize, as_ids, label=f"shards/{domain}", corpus=corpus, tokenizer=tokenizer)
+        as_ids = TokenizeConfig(special=domain == "chat")
+        store.run(tokenize, as_ids, label=f"shards/{domain}", corpus=corpus, tokenizer=tokenizer)
     found = {}
     for label, one in store.labels.items():
         record = read_record(lab / "artifacts" / one["folder"])

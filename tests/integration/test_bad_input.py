@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from smolforge.data.source_stages import FolderConfig, own_folder
-from smolforge.data.stages import CurateConfig, curate
+from smolforge.data.clean.stages import CurateConfig, curate
+from smolforge.data.read.stages import FolderConfig, own_folder
 from smolforge.errors import InputError
 from smolforge.evals.stages import benchmarks_in, load_benchmarks
 from smolforge.log import Log
@@ -200,7 +200,7 @@ def test_a_model_larger_than_memory(lab: Path, tmp_path: Path) -> None:
 
 def test_a_recipe_with_a_mistake_is_named_with_its_line(lab: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.py"
-    recipe.write_text("from smolforge.data.stages import curate\nSCALES = {'x': undefined}\n")
+    recipe.write_text("from smolforge.data.clean.stages import curate\nSCALES = {'x': undefined}\n")
     refused(smol("plan", str(recipe), lab=lab), "mine.py:2", "undefined")
 
 

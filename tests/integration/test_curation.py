@@ -16,12 +16,23 @@ import numpy as np
 import pytest
 
 from smolforge.artifacts import Artifact
-from smolforge.data import dedup, stages
-from smolforge.data.documents import Document, read_rows, write_documents
-from smolforge.data.extract import extract_html
-from smolforge.data.language import THRESHOLD, language_of
-from smolforge.data.readers import Chat, Limits, Pair, list_files, read_file
-from smolforge.data.sources import pydoc_pages
+from smolforge.data.clean import dedup
+from smolforge.data.clean.language import THRESHOLD, language_of
+from smolforge.data.clean.stages import (
+    ChatCorpusConfig,
+    CurateConfig,
+    HoldOutConfig,
+    QualityConfig,
+    chat_corpus,
+    curate,
+    hold_out,
+    train_quality,
+)
+from smolforge.data.read.documents import Document, read_rows, write_documents
+from smolforge.data.read.readers import Chat, Limits, Pair, list_files, read_file
+from smolforge.data.read.sources import pydoc_pages
+from smolforge.data.read.stages import FolderConfig, own_chats, own_folder, own_preferences
+from smolforge.data.web.extract import extract_html
 from smolforge.errors import InputError
 from smolforge.log import Log
 from smolforge.stage import Job
@@ -94,17 +105,15 @@ def raw_lessons(folder: Path, count: int = 60) -> Artifact:
 def test_a_source_is_curated_with_a_reason_for_every_drop(tmp_path: Path) -> None:
     raw = raw_lessons(tmp_path / "raw")
     held_out = make(
-        stages.hold_out,
-        stages.HoldOutConfig(items=0, share=0.1, max_texts=4),
+        hold_out,
+        HoldOutConfig(items=0, share=0.1, max_texts=4),
         tmp_path / "held",
         sources={"textbooks": raw},
     )
-    quality = make(
-        stages.train_quality, stages.QualityConfig(), tmp_path / "quality", sources={"textbooks": raw}
-    )
+    quality = make(train_quality, QualityConfig(), tmp_path / "quality", sources={"textbooks": raw})
     corpus = make(
-        stages.curate,
-        stages.CurateConfig(domain="textbooks"),
+        curate,
+        CurateConfig(domain="textbooks"),
         tmp_path / "corpus",
         raw=raw,
         quality=quality,
@@ -126,9 +135,9 @@ def test_a_source_is_curated_with_a_reason_for_every_drop(tmp_path: Path) -> Non
 
 def test_curation_does_not_depend_on_processes_or_interruptions(tmp_path: Path) -> None:
     raw = raw_lessons(tmp_path / "raw", 310)
-    cfg = stages.CurateConfig(domain="textbooks")
-    one = make(stages.curate, cfg, tmp_path / "one", threads=1, raw=raw)
-    two = make(stages.curate, cfg, tmp_path / "two", threads=2, raw=raw)
+    cfg = CurateConfig(domain="textbooks")
+    one = make(curate, cfg, tmp_path / "one", threads=1, raw=raw)
+    two = make(curate, cfg, tmp_path / "two", threads=2, raw=raw)
     assert one.digest == two.digest
     # A killed stage finds its own judged batches, one of them unfinished, and an empty output folder.
     work = tmp_path / "one" / "work"
@@ -136,12 +145,12 @@ def test_curation_does_not_depend_on_processes_or_interruptions(tmp_path: Path) 
     judged[-1].rename(judged[-1].with_suffix(".tmp"))
     out = tmp_path / "again"
     out.mkdir()
-    stages.curate(cfg, Job(out=out, work=work, log=Log(), threads=1), raw=raw)
+    curate(cfg, Job(out=out, work=work, log=Log(), threads=1), raw=raw)
     assert digest(out) == one.digest
 
 
 def test_licences_are_cut_from_code_and_nothing_else() -> None:
-    from smolforge.data.curate import without_licence
+    from smolforge.data.clean.curate import without_licence
 
     code = "#include <stdio.h>\n\nint main(void) { return 0; }\n"
     assert without_licence("/* Copyright A. Nobody.\n * All rights reserved.\n */\n\n" + code) == code
@@ -163,7 +172,7 @@ def test_an_empty_corpus_is_a_clear_error(tmp_path: Path) -> None:
     from smolforge.artifacts import RawDocs
 
     with pytest.raises(InputError, match="kept no document") as error:
-        make(stages.curate, stages.CurateConfig(domain="prose"), tmp_path / "c", raw=RawDocs(raw, "", "", {}))
+        make(curate, CurateConfig(domain="prose"), tmp_path / "c", raw=RawDocs(raw, "", "", {}))
     assert "too_short 1" in error.value.where
 
 
@@ -187,19 +196,19 @@ def test_a_folder_of_ones_own_becomes_documents_chats_and_pairs(tmp_path: Path) 
     (folder / "p.jsonl").write_text(
         json.dumps({"prompt": "Hi", "chosen": "Hello.", "rejected": "Go."}) + "\n"
     )
-    cfg = stages.FolderConfig(path=str(folder))
-    raw = make(stages.own_folder, cfg, tmp_path / "raw")
+    cfg = FolderConfig(path=str(folder))
+    raw = make(own_folder, cfg, tmp_path / "raw")
     assert (
         raw.facts
         | {"documents": 2, "documents_code": 1, "documents_prose": 1, "conversations": 1, "pairs": 1}
         == raw.facts
     )
-    chats = make(stages.own_chats, cfg, tmp_path / "chats")
+    chats = make(own_chats, cfg, tmp_path / "chats")
     assert json.loads((chats.path / "conversations.jsonl").read_text())["messages"] == turns
-    assert make(stages.own_preferences, cfg, tmp_path / "pairs").facts == {"pairs": 1}
-    corpus = make(stages.curate, stages.CurateConfig(domain="prose"), tmp_path / "corpus", raw=raw)
+    assert make(own_preferences, cfg, tmp_path / "pairs").facts == {"pairs": 1}
+    corpus = make(curate, CurateConfig(domain="prose"), tmp_path / "corpus", raw=raw)
     assert [row["id"] for row in read_rows(corpus.path)] == ["a.txt"]
-    chat = make(stages.chat_corpus, stages.ChatCorpusConfig(), tmp_path / "chat", data=chats)
+    chat = make(chat_corpus, ChatCorpusConfig(), tmp_path / "chat", data=chats)
     assert next(read_rows(chat.path))["text"].startswith("<|im_start|>user\nHi<|im_end|>")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from smolforge.data.hashing import normal_words
-from smolforge.data.questions import Fact, answer_chats, choice_items, find_facts, split
+from smolforge.data.clean.hashing import normal_words
 from smolforge.evals.task import Item
+from smolforge.questions import Fact, answer_chats, choice_items, find_facts, split
 
 FOLDERS = ("textbooks", "project", "factbook", "speeches")
 LEAST_FACTS = {"textbooks": 2500, "project": 80, "factbook": 6000, "speeches": 700}

@@ -83,7 +83,7 @@ def hub(tmp_path: Path) -> Iterator[str]:
 
 SCRIPT = """
 import json, sys
-from smolforge.data.hub import hub_documents
+from smolforge.data.read.hub import hub_documents
 from smolforge.errors import SmolError
 repo, pattern, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
 try:

@@ -20,8 +20,8 @@ from worlds import VOCABULARY, saying, write_domain
 from smolforge.align import stages as align
 from smolforge.align.stages import SftConfig, sft
 from smolforge.artifacts import Tokenizer, TokenShards
-from smolforge.data.batches import Documents, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Documents, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.errors import InputError, StageError
 from smolforge.log import Log
 from smolforge.model.config import ModelConfig

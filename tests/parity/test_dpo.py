@@ -10,7 +10,7 @@ from smolforge.align.dpo import REFERENCE, TokenPair, dpo_loss, preference_loss,
 from smolforge.align.grpo import ADVANTAGE, OLD, grpo_loss
 from smolforge.align.grpo import REFERENCE as KL_REFERENCE
 from smolforge.align.rows import logprobs_of, rows_of
-from smolforge.data.batches import Batch, Example
+from smolforge.data.tokens.batches import Batch, Example
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import save_model

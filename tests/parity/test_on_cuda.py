@@ -13,7 +13,7 @@ import torch
 from worlds import packed_rows
 
 from smolforge import kernels
-from smolforge.data.batches import Batch
+from smolforge.data.tokens.batches import Batch
 from smolforge.kernels import gpu, reference
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama

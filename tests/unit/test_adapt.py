@@ -36,16 +36,11 @@ from smolforge.adapt.stages import (
     GENERAL_QUESTIONS,
     AdaptBudgetConfig,
     AdaptMixtureConfig,
-    DocumentFactsConfig,
-    HalfConfig,
-    HoldOutDocumentsConfig,
     KeepBestConfig,
     RehearseConfig,
     SideBySideConfig,
     TokenizeChatsConfig,
     adapt_mixture,
-    half_of,
-    hold_out_documents,
     keep_best,
     rehearse_chats,
     rehearse_texts,
@@ -63,8 +58,8 @@ from smolforge.artifacts import (
     Tokenizer,
     TokenShards,
 )
-from smolforge.data.batches import Documents
-from smolforge.data.stages import own_folder, watched_folder
+from smolforge.data.read.stages import own_folder, watched_folder
+from smolforge.data.tokens.batches import Documents
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.measured import Measured, read_measured
 from smolforge.evals.stats import Interval
@@ -73,6 +68,13 @@ from smolforge.log import Log
 from smolforge.model.config import LoraConfig, ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import save_model
+from smolforge.questions.stages import (
+    DocumentFactsConfig,
+    HalfConfig,
+    HoldOutDocumentsConfig,
+    half_of,
+    hold_out_documents,
+)
 from smolforge.report.adaptation import ALL_SKILLS, OWN_QUESTIONS, OWN_TEXTS, Adaptation, Row, sentence
 from smolforge.stage import Job
 from smolforge.text.tokenizer import Tok, load_tokenizer

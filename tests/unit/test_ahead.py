@@ -8,9 +8,9 @@ import threading
 import numpy as np
 import pytest
 
-from smolforge.data.ahead import AheadBatches
-from smolforge.data.batches import Documents, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.ahead import AheadBatches
+from smolforge.data.tokens.batches import Documents, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 
 
 def write_domain(folder, seed, documents=40):

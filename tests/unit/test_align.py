@@ -32,7 +32,7 @@ from smolforge.align.stages import (
     sft,
 )
 from smolforge.artifacts import ChatData, Checkpoint
-from smolforge.data.batches import Example, ExampleBatches
+from smolforge.data.tokens.batches import Example, ExampleBatches
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.task import Item
 from smolforge.log import Log

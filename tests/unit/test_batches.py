@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smolforge.data.batches import Documents, Example, ExampleBatches, MixtureBatches
-from smolforge.data.mixture import Mixture
-from smolforge.data.packing import Packer, Piece
+from smolforge.data.tokens.batches import Documents, Example, ExampleBatches, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
+from smolforge.data.tokens.packing import Packer, Piece
 from smolforge.errors import InputError
 
 

@@ -12,7 +12,10 @@ from random import Random
 
 import pytest
 
-from smolforge.data.conversations import (
+from smolforge.errors import ConfigError
+from smolforge.evals.grade import grade_text
+from smolforge.evals.task import Item, item_from_plain
+from smolforge.written.conversations import (
     DEFAULT_SHARES,
     ITEM_SKILLS,
     chat_prose,
@@ -20,12 +23,9 @@ from smolforge.data.conversations import (
     held_out_chats,
     items,
 )
-from smolforge.data.conversations.baselines import is_copy_right, is_right
-from smolforge.data.conversations.mixing import COMPONENTS
-from smolforge.data.conversations.sentences import Clause, I, Subject, Verb
-from smolforge.errors import ConfigError
-from smolforge.evals.grade import grade_text
-from smolforge.evals.task import Item, item_from_plain
+from smolforge.written.conversations.baselines import is_copy_right, is_right
+from smolforge.written.conversations.mixing import COMPONENTS
+from smolforge.written.conversations.sentences import Clause, I, Subject, Verb
 
 OWN_SHARES = {skill: 1 / len(COMPONENTS) for skill in COMPONENTS}
 ROWS_OF_EACH = 400
@@ -210,7 +210,7 @@ def test_some_chats_hold_two_tasks_and_ask_for_the_last(rows):
 def test_the_same_on_every_run_whatever_the_hash_seed():
     program = (
         "import json,hashlib\n"
-        "from smolforge.data.conversations import conversations, items\n"
+        "from smolforge.written.conversations import conversations, items\n"
         "shares = {'everyday': .2, 'system': .2, 'instructions': .2, 'summarising': .2, 'tools': .2}\n"
         "rows = [*conversations(1, 60, shares), [i.answer for i in items('instructions', 1, 20)]]\n"
         "print(hashlib.sha256(json.dumps(rows).encode()).hexdigest())\n"
@@ -245,7 +245,7 @@ def test_prose_has_the_same_form_and_other_rows():
 
 
 def test_the_usual_mix_has_mathematics_code_and_knowledge():
-    pytest.importorskip("smolforge.data.synthetic.chats")
+    pytest.importorskip("smolforge.written.synthetic.chats")
     mixed = list(conversations(2, 200))
     counts = Counter(row["skill"] for row in mixed)
     assert counts == {skill: round(share * 200) for skill, share in DEFAULT_SHARES.items()}

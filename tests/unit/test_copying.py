@@ -6,10 +6,10 @@ import itertools
 
 import torch
 
-from smolforge.data.synthetic import recitation
 from smolforge.model import induction
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
+from smolforge.written.synthetic import recitation
 
 SHAPE = ModelConfig(
     vocab_size=300,

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from smolforge.data.questions import Fact, Tally, answer_chats, choice_items, condensed, find_facts
-from smolforge.data.questions.code_text import declarations_of
-from smolforge.data.questions.declaring import arguments, is_declared, split_outside
+from smolforge.questions import Fact, Tally, answer_chats, choice_items, condensed, find_facts
+from smolforge.questions.code_text import declarations_of
+from smolforge.questions.declaring import arguments, is_declared, split_outside
 
 SOURCE = '''
 import os

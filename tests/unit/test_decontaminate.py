@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from smolforge.data.decontaminate import check, index
+from smolforge.data.clean.decontaminate import check, index
 
 QUESTION = (
     "A farmer has seventeen sheep and sells all but nine of them at the market on a cold Monday morning. "

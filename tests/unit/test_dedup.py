@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 
-from smolforge.data.dedup import Bands, clusters, duplicates, exact_hash, signature, similarity
-from smolforge.data.hashing import ngram_hashes, normal_words, word_hash, word_hashes
+from smolforge.data.clean.dedup import Bands, clusters, duplicates, exact_hash, signature, similarity
+from smolforge.data.clean.hashing import ngram_hashes, normal_words, word_hash, word_hashes
 
 WORDS = [f"word{i}" for i in range(500)]
 

@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smolforge.data.hashing import normal_words
-from smolforge.data.questions import (
+from smolforge.data.clean.hashing import normal_words
+from smolforge.errors import ConfigError
+from smolforge.evals.grade import grade_text
+from smolforge.evals.task import Item, item_from_plain, item_to_plain
+from smolforge.questions import (
     KINDS,
     Fact,
     answer_chats,
@@ -28,11 +31,8 @@ from smolforge.data.questions import (
     sentences,
     split,
 )
-from smolforge.data.questions.choosing import Balance, stands_in
-from smolforge.data.questions.outline import outline
-from smolforge.errors import ConfigError
-from smolforge.evals.grade import grade_text
-from smolforge.evals.task import Item, item_from_plain, item_to_plain
+from smolforge.questions.choosing import Balance, stands_in
+from smolforge.questions.outline import outline
 
 Documents = list[tuple[str, str]]
 

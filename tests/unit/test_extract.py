@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from smolforge.data.curate import text_of
-from smolforge.data.documents import Document
-from smolforge.data.extract import ExtractionError, extract_html
-from smolforge.data.mathml import formula_of, to_latex
-from smolforge.data.render import render
+from smolforge.data.clean.curate import text_of
+from smolforge.data.read.documents import Document
+from smolforge.data.web.extract import ExtractionError, extract_html
+from smolforge.data.web.mathml import formula_of, to_latex
+from smolforge.data.web.render import render
 
 SENTENCES = "".join(
     f"<p>This is sentence number {n}, which says a little about rivers, hills and the weather of the place.</p>"

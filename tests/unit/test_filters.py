@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from smolforge.data import pii, quality
-from smolforge.data.curate import Curation
-from smolforge.data.curate import judge as judge_document
-from smolforge.data.documents import Document, stable_share
-from smolforge.data.filters import RULES, Measured, judge
-from smolforge.data.language import language_of
-from smolforge.data.quality_seeds import SEEDS
+from smolforge.data.clean import pii, quality
+from smolforge.data.clean.curate import Curation
+from smolforge.data.clean.curate import judge as judge_document
+from smolforge.data.clean.filters import RULES, Measured, judge
+from smolforge.data.clean.language import language_of
+from smolforge.data.read.documents import Document, stable_share
 from smolforge.errors import ConfigError
+from smolforge.written.quality_seeds import SEEDS
 
 GOOD = (
     "Bees live together in large families. Each family has one queen, who lays the eggs, and many thousand workers. "

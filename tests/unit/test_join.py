@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from smolforge.artifacts import ChatData
-from smolforge.data.stages import JoinConfig, join_chats
+from smolforge.data.read.stages import JoinConfig, join_chats
 from smolforge.log import Log
 from smolforge.stage import Job
 

@@ -16,8 +16,8 @@ from smolforge.align.grpo import ADVANTAGE, OLD, grpo_loss
 from smolforge.align.rows import logprobs_of, rows_of
 from smolforge.align.stages import DpoConfig, GrpoConfig, SftConfig, dpo, grpo, sft
 from smolforge.artifacts import Tokenizer, TokenShards
-from smolforge.data.batches import Batch, Example, ExampleBatches, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Batch, Example, ExampleBatches, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.log import Log
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.errors import ConfigError
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from smolforge.data import office, pdf
-from smolforge.data.documents import Document
-from smolforge.data.readers import Skipped
-from smolforge.data.sources import folder_found
+from smolforge.data.read import office, pdf
+from smolforge.data.read.documents import Document
+from smolforge.data.read.readers import Skipped
+from smolforge.data.read.sources import folder_found
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smolforge.data.batches import Documents
-from smolforge.data.documents import CORPUS_SCHEMA, ParquetWriter, read_rows, row_groups
-from smolforge.data.shards import ShardReader, read_shards, write_shards
+from smolforge.data.read.documents import CORPUS_SCHEMA, ParquetWriter, read_rows, row_groups
+from smolforge.data.tokens.batches import Documents
+from smolforge.data.tokens.shards import ShardReader, read_shards, write_shards
 from smolforge.errors import InputError
 
 
@@ -61,7 +61,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> 
     for folder in (whole, out, work):
         folder.mkdir()
     write_shards(TEXTS, Bytes(), whole, shard_tokens=1000)
-    import smolforge.data.shards as shards
+    import smolforge.data.tokens.shards as shards
 
     batch_bytes, shards.BATCH_BYTES = shards.BATCH_BYTES, 500
     try:

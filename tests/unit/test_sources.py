@@ -16,9 +16,9 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from smolforge.data.documents import Document
-from smolforge.data.readers import Chat, Limits, Pair, Skipped, decode, is_benchmark
-from smolforge.data.sources import folder_digest, folder_found, pydoc_modules, stdlib_files
+from smolforge.data.read.documents import Document
+from smolforge.data.read.readers import Chat, Limits, Pair, Skipped, decode, is_benchmark
+from smolforge.data.read.sources import folder_digest, folder_found, pydoc_modules, stdlib_files
 from smolforge.errors import InputError
 
 PROSE = "The river rises in the hills. It is short, but it never runs dry.\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from smolforge.align.dpo import REFERENCE, dpo_loss
-from smolforge.data.batches import Batch, rows_of_rank
+from smolforge.data.tokens.batches import Batch, rows_of_rank
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.loop import accumulate, next_token_loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smolforge.data.questions import Fact, condensed
+from smolforge.questions import Fact, condensed
 
 
 def fact(

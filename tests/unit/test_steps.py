@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import VOCABULARY, write_domain
 
-from smolforge.data.batches import Documents, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Documents, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.checkpoint import Checkpoints

@@ -7,15 +7,15 @@ from collections import Counter
 
 import pytest
 
-from smolforge.data import synthetic
-from smolforge.data.synthetic import chats, relations
-from smolforge.data.synthetic.code_functions import function
-from smolforge.data.synthetic.facts import FACTS, RELATIONS
-from smolforge.data.synthetic.problems import sum_keys
-from smolforge.data.synthetic.questions import stem
-from smolforge.data.synthetic.wording import and_list, article, plural
 from smolforge.errors import ConfigError
 from smolforge.evals.task import item_from_plain, item_to_plain
+from smolforge.written import synthetic
+from smolforge.written.synthetic import chats, relations
+from smolforge.written.synthetic.code_functions import function
+from smolforge.written.synthetic.facts import FACTS, RELATIONS
+from smolforge.written.synthetic.problems import sum_keys
+from smolforge.written.synthetic.questions import stem
+from smolforge.written.synthetic.wording import and_list, article, plural
 
 WRITERS = (synthetic.textbooks, synthetic.stories, synthetic.mathematics, synthetic.code_exercises)
 SUM = re.compile(
@@ -268,7 +268,7 @@ def test_blind_guesses_are_near_the_stated_chance() -> None:
 def test_code_items_reject_an_empty_function_and_accept_the_right_one() -> None:
     import random
 
-    from smolforge.data.synthetic.questions import code_item
+    from smolforge.written.synthetic.questions import code_item
 
     rng = random.Random(2)
     for _ in range(150):

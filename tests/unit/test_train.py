@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from smolforge.artifacts import Checkpoint, ChosenMixture, Corpus, Tokenizer, TokenShards
-from smolforge.data.batches import Batch, Documents, MixtureBatches
-from smolforge.data.mixture import Mixture
+from smolforge.data.tokens.batches import Batch, Documents, MixtureBatches
+from smolforge.data.tokens.mixture import Mixture
 from smolforge.errors import ConfigError, StageError
 from smolforge.log import Log
 from smolforge.model.config import ModelConfig

@@ -18,8 +18,8 @@ from worlds import VOCABULARY, WORDS, ask, saying, write_lines
 from smolforge.align.stages import SftConfig, sft
 from smolforge.artifacts import ChatData, Checkpoint, EvalTexts, Sizing, Tokenizer, TokenShards
 from smolforge.config import to_plain
-from smolforge.data.batches import Example
-from smolforge.data.shards import write_ids
+from smolforge.data.tokens.batches import Example
+from smolforge.data.tokens.shards import write_ids
 from smolforge.errors import ConfigError, InputError
 from smolforge.log import Log
 from smolforge.model.config import LoraConfig, ModelConfig

@@ -1,0 +1,309 @@
+"""One source through all of curation: text out of pages, then rule by rule, then duplicates.
+
+Row groups of the raw documents are judged in parallel; each result is a file of its own in the work folder,
+so that an interrupted run goes on where it was. Duplicates are then found over everything that was kept,
+and the corpus is written in the order of the raw documents. The result does not depend on the number of
+processes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from smolforge.data.clean import decontaminate, dedup, filters, pii
+from smolforge.data.clean.hashing import normal_words, word_hashes
+from smolforge.data.clean.language import THRESHOLD, check_languages, language_of
+from smolforge.data.clean.quality import QualityScorer
+from smolforge.data.read.documents import (
+    CORPUS_SCHEMA,
+    DROPPED_SCHEMA,
+    KEEP,
+    Document,
+    ParquetWriter,
+    RowGroup,
+    Verdict,
+    as_document,
+    drop,
+    read_group,
+)
+from smolforge.data.web.extract import ExtractionError, extract_html, tidy
+from smolforge.plain_json import whole_text
+
+EXCERPT_CHARS = 200
+JUDGED_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()), ("text", pa.string()), ("url", pa.string()), ("score", pa.float32()),
+        ("signature", pa.binary()), ("exact", pa.string()), ("rule", pa.string()), ("reason", pa.string()),
+        ("excerpt", pa.string()), ("scrubbed", pa.int32()),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Curation:
+    """What a domain's documents must pass.
+
+    domain     which rules apply; documents marked with another domain are passed over
+    languages  two-letter codes that may stay; none means all. Code is not asked
+    quality    the scorer, or None; texts under `min_score` are dropped
+    held_out   ids that belong to the evaluation
+    """
+
+    domain: str
+    languages: tuple[str, ...] = ("en",)
+    quality: QualityScorer | None = None
+    min_score: float = 0.0
+    banned: decontaminate.Banned | None = None
+    held_out: frozenset[str] = frozenset()
+    bands: dedup.Bands = field(default_factory=dedup.Bands)
+    scrub_private: bool = True
+
+    def __post_init__(self) -> None:
+        check_languages(self.languages)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A document after all rules but duplicates: its verdict, and the text if it stays."""
+
+    verdict: Verdict
+    text: str
+    score: float = 0.0
+    words: Any = None
+    scrubbed: int = 0
+
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+TARGET = r"\([^()\n]{0,2000}(?:\([^()\n]{0,200}\)[^()\n]{0,500})?\)"
+IMAGE = re.compile(rf"\[?!\[[^\[\]]{{0,1000}}\]{TARGET}(?:\]{TARGET})?")
+TAG = re.compile(
+    r"</?(?:p|div|img|a|br|h[1-6]|center|sub|sup|details|summary|table|tr|td|th|picture|source)\b[^>]{0,500}>"
+)
+LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((?:https?:|/|\.|#)[^)\s]{0,500}\)")
+
+
+COMMENT_LINE = re.compile(r"\s*(#|//|/\*|\*|--|;|%|\"\"\"|\Z)|\s*$")
+LICENCE = re.compile(r"copyright|licen[cs]e|all rights reserved|SPDX", re.IGNORECASE)
+MAX_LICENCE_LINES = 80
+
+
+def without_licence(text: str) -> str:
+    """Code without the comment at its head that states a licence: it is the same in thousands of files.
+
+    Source: StarCoder's preparation of The Stack, arXiv:2305.06161, section 3.
+    """
+    found = text.split("\n")
+    end = 0
+    while end < min(len(found), MAX_LICENCE_LINES) and COMMENT_LINE.match(found[end]):
+        end += 1
+        if found[end - 1].rstrip().endswith("*/"):
+            break
+    head = "\n".join(found[:end])
+    # A docstring may open the file; it is not ours to cut.
+    if '"""' in head or not LICENCE.search(head):
+        return text
+    return "\n".join(found[end:]).lstrip("\n")
+
+
+def text_of(document: Document) -> str:
+    """The text of a raw document: a page's main content, Markdown without badges, code without its licence."""
+    if document.kind == "html":
+        return extract_html(document.text)
+    text = document.text
+    if document.kind == "markdown":
+        text = FRONT_MATTER.sub("", text)
+        text = LINK.sub(r"\1", TAG.sub("", IMAGE.sub("", text)))
+    if document.kind == "code":
+        text = without_licence(text)
+    return tidy(text)
+
+
+def judge(document: Document, how: Curation) -> Judged:
+    """One document through every rule but duplicates."""
+    if document.id in how.held_out:
+        return Judged(drop("held_out", "kept for evaluation"), document.text)
+    try:
+        text = whole_text(text_of(document))
+    except ExtractionError as error:
+        return Judged(drop("extraction", str(error)), document.text)
+    if not text.strip():
+        return Judged(drop("extraction", "no text found"), document.text)
+    code, probability = ("", 0.0) if how.domain == "code" else language_of(text)
+    verdict = filters.judge(text, how.domain, filters.ENGLISH if how.domain == "code" else code)
+    if verdict.rule != "too_short":
+        # A page in a language that is not wanted may break a rule too: its language is the truer reason.
+        language = _in_languages(code, probability, how)
+        verdict = verdict if language.keep else language
+    if not verdict.keep:
+        return Judged(verdict, text)
+    scrubbed = 0
+    if how.scrub_private:
+        text, counts = pii.scrub(text, code=document.kind == "code")
+        scrubbed = sum(counts.values())
+    words = word_hashes(normal_words(text))
+    score = how.quality.score_words(words) if how.quality else 0.0
+    if how.quality and score < how.min_score:
+        return Judged(drop("low_quality", f"score {score:.2f}"), text, score)
+    if how.banned is not None:
+        verdict = decontaminate.check_words(words, how.banned)
+    return Judged(verdict, text, score, words, scrubbed)
+
+
+def _in_languages(code: str, probability: float, how: Curation) -> Verdict:
+    if not how.languages or how.domain == "code":
+        return KEEP
+    if not code and how.domain == "mathematics":
+        return KEEP
+    if code in how.languages and probability >= THRESHOLD:
+        return KEEP
+    return drop("language", f"{code or 'none'} ({probability:.2f})")
+
+
+_HOW: Curation | None = None
+
+
+def set_up(how: Curation) -> None:
+    """Give a worker process its rules."""
+    global _HOW
+    _HOW = how
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A row group, and the file its judged documents go to."""
+
+    group: RowGroup
+    out: str
+
+
+def judge_batch(batch: Batch) -> int:
+    """Judge one row group into its file; gives the number of documents looked at."""
+    how = _HOW
+    assert how is not None
+    out = Path(batch.out)
+    if out.exists():  # finished before an interruption
+        return batch.group.rows
+    rows = []
+    for raw in read_group(batch.group):
+        document = as_document(raw)
+        if not document.domain or document.domain == how.domain:
+            rows.append(_row(document, judge(document, how), how))
+    unfinished = out.with_suffix(".tmp")
+    pq.write_table(pa.Table.from_pylist(rows, schema=JUDGED_SCHEMA), unfinished, compression="lz4")
+    unfinished.rename(out)
+    return batch.group.rows
+
+
+def _row(document: Document, judged: Judged, how: Curation) -> dict[str, Any]:
+    keep = judged.verdict.keep
+    row: dict[str, Any] = dict.fromkeys(JUDGED_SCHEMA.names)
+    row |= {"id": document.id, "url": document.url, "score": judged.score, "scrubbed": judged.scrubbed}
+    row |= {"rule": judged.verdict.rule, "reason": judged.verdict.reason, "text": judged.text if keep else ""}
+    if keep:
+        row["signature"] = dedup.signature_of(judged.words, how.bands).tobytes()
+        row["exact"] = dedup.exact_hash(judged.text)
+    else:
+        row["excerpt"] = excerpt(judged.text)
+    return row
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text on one line."""
+    return whole_text(" ".join(text[: EXCERPT_CHARS * 4].split())[:EXCERPT_CHARS])
+
+
+def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:
+    """Find duplicates over all judged batches and write the corpus; gives the facts."""
+    ids, duplicate_of = _find_duplicates(batches, how)
+    dropped: Counter[str] = Counter()
+    size_bytes, scrubbed, index = 0, 0, 0
+    with (
+        ParquetWriter(out, "documents", CORPUS_SCHEMA) as kept,
+        ParquetWriter(out, "dropped", DROPPED_SCHEMA) as lost,
+    ):
+        for row in _rows(batches):
+            if not row["rule"]:
+                if index in duplicate_of:
+                    row |= _as_duplicate(row, ids, duplicate_of[index])
+                index += 1
+            if row["rule"]:
+                dropped[row["rule"]] += 1
+                lost.add({name: row[name] for name in DROPPED_SCHEMA.names})
+                continue
+            kept.add({name: row[name] for name in CORPUS_SCHEMA.names})
+            size_bytes += len(row["text"].encode())
+            scrubbed += row["scrubbed"]
+    facts = {"documents": kept.rows, "bytes": size_bytes, "dropped": lost.rows, "scrubbed": scrubbed}
+    return facts | {f"dropped_{rule}": count for rule, count in sorted(dropped.items())}
+
+
+def _as_duplicate(row: dict[str, Any], ids: Sequence[str], met: tuple[int, float]) -> dict[str, str]:
+    first, similarity = met
+    rule = "exact_duplicate" if similarity == 1.0 else "near_duplicate"
+    return {"rule": rule, "reason": f"{similarity:.0%} like {ids[first]}", "excerpt": excerpt(row["text"])}
+
+
+def _find_duplicates(
+    batches: Sequence[Path], how: Curation
+) -> tuple[list[str], dict[int, tuple[int, float]]]:
+    ids: list[str] = []
+    exact: list[str] = []
+    signatures: list[Any] = []
+    for row in _rows(batches, ["id", "signature", "exact", "rule"]):
+        if not row["rule"]:
+            ids.append(row["id"])
+            exact.append(row["exact"])
+            signatures.append(np.frombuffer(row["signature"], dtype=np.uint32))
+    if not ids:
+        return [], {}
+    return ids, dedup.duplicates(np.stack(signatures), exact, how.bands)
+
+
+def _rows(batches: Sequence[Path], columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    for path in batches:
+        yield from pq.read_table(path, columns=columns).to_pylist()
+
+
+def item_text(item: dict[str, Any]) -> str:
+    """The words of an evaluation item that must not stand in a training text: its question."""
+    prompt = item.get("prompt") or ""
+    asked = [str(m.get("content") or "") for m in item.get("messages", ()) if m.get("role") == "user"]
+    return asked[-1] if asked else str(prompt)
+
+
+def banned_from(folder: Path, *, ngram: int, item_share: float, text_share: float) -> decontaminate.Banned:
+    """The index over an evaluation folder: items-*.jsonl and texts-*.jsonl."""
+    items = [
+        (f"{path.stem}:{row.get('id')}", item_text(row))
+        for path in sorted(folder.glob("items-*.jsonl"))
+        for row in lines(path)
+    ]
+    texts: list[tuple[str, str]] = []
+    for path in sorted(folder.glob("texts-*.jsonl")):
+        # Benchmark questions come as texts too, but are judged like items.
+        group = items if path.stem == "texts-benchmarks" else texts
+        group += [(f"{path.stem}:{row['id']}", row["text"]) for row in lines(path)]
+    return decontaminate.index(items, texts, ngram=ngram, item_share=item_share, text_share=text_share)
+
+
+def held_out_ids(folder: Path) -> frozenset[str]:
+    """Ids of the documents that stand in an evaluation folder."""
+    return frozenset(str(row["id"]) for path in sorted(folder.glob("texts-*.jsonl")) for row in lines(path))
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.strip():
+                yield json.loads(line)

@@ -1,0 +1,109 @@
+"""Formulas set aside while a page's main content is found: extraction would lose or damage them.
+
+A formula stands on a page as an element (a script, MathML, an image with LaTeX in its alternative text or address), as an
+element beside drawings of the same formula (MathJax, KaTeX), or spelled out between delimiters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from smolforge.data.web.mathml import formula_of, local_name, wrap
+
+Element = Any
+
+PLACE = re.compile(r"XFORMULAX(\d+)X")
+ELEMENTS = frozenset(["script", "math", "img", "span", "mjx-container"])
+DRAWINGS = re.compile(
+    r"(?:^|\s)(?:katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|MathJax_Display|MathJax|mjx-chtml|mjx-svg|MJXc-display)(?:\s|$)"
+)
+"""What MathJax and KaTeX draw for eyes, beside the formula itself."""
+VERBATIM = frozenset(["script", "style", "code", "pre", "textarea", "kbd", "samp", "tt"])
+LONGEST_FORMULA = 2000
+_ANY = rf"[^\x00]{{1,{LONGEST_FORMULA}}}?"
+DELIMITED = re.compile(
+    rf"\\\((?P<inline>{_ANY})\\\)|\\\[(?P<display>{_ANY})\\\]|\$\$(?P<dollars>{_ANY})\$\$"
+    rf"|(?P<block>\\begin\{{(?P<name>equation|align|gather|eqnarray|multline)\*?\}}{_ANY}\\end\{{(?P=name)\*?\}})"
+    r"|(?<![\\$\w])\$(?P<dollar>(?=[^$\n]{0,300}[\\^_{}])[^\s$][^$\n]{0,300}?(?<![\s\\])|[A-Za-z])\$(?![\w$])"
+)
+"""One dollar is a price as often: what it holds must look like LaTeX, or be one letter."""
+
+
+def set_formulas_aside(tree: Element) -> list[str]:
+    """Replace each formula by a word that survives extraction; gives the formulas by number."""
+    formulas: list[str] = []
+
+    def word(formula: str) -> str:
+        formulas.append(formula)
+        return f" XFORMULAX{len(formulas) - 1}X "
+
+    _drop_drawings(tree)
+    for node in [one for one in tree.iter() if local_name(one) in ELEMENTS]:
+        if node.getparent() is not None and (formula := formula_of(node)):
+            replace_by_text(node, word(formula))
+    _take_delimited(tree, word)
+    return formulas
+
+
+def put_back(text: str, formulas: list[str]) -> str:
+    """The text with its formulas again."""
+    return PLACE.sub(lambda match: formulas[int(match.group(1))], text)
+
+
+def _drop_drawings(tree: Element) -> None:
+    """Without what repeats a formula for the eye. Where nothing else holds the formula, the drawing's own source does."""
+    drawn = [
+        one for one in tree.iter() if isinstance(one.tag, str) and DRAWINGS.search(one.get("class") or "")
+    ]
+    for node in drawn:
+        is_source = formula_of(node) or _holds_formula(node)
+        if node.getparent() is not None and (_is_before_script(node) or not is_source):
+            replace_by_text(node, "")
+
+
+def _holds_formula(node: Element) -> bool:
+    return any(local_name(one) in ("math", "script", "mjx-container") for one in node.iterdescendants())
+
+
+def _is_before_script(node: Element) -> bool:
+    """Whether the next element, or the one after, is the script that the drawing was made from."""
+    for after in list(node.itersiblings())[:2]:
+        if local_name(after) == "script" and (after.get("type") or "").startswith("math/"):
+            return True
+    return False
+
+
+def replace_by_text(node: Element, text: str) -> None:
+    """Words take the element's place: into the text before it, so that the paragraph stays whole."""
+    parent, before = node.getparent(), node.getprevious()
+    tail = text + (node.tail or "")
+    if before is not None:
+        before.tail = (before.tail or "") + tail
+    else:
+        parent.text = (parent.text or "") + tail
+    parent.remove(node)
+
+
+def _take_delimited(tree: Element, word: Callable[[str], str]) -> None:
+    """Formulas between delimiters, in every text that is not code."""
+
+    def taken(match: re.Match[str]) -> str:
+        found = match.groupdict()
+        display = found["display"] or found["dollars"] or found["block"]
+        formula = wrap(display or found["inline"] or found["dollar"], bool(display))
+        return word(formula) if formula else match[0]
+
+    for node in tree.iter():
+        if not isinstance(node.tag, str):
+            continue
+        if node.text and local_name(node) not in VERBATIM and _may_hold(node.text):
+            node.text = DELIMITED.sub(taken, node.text)
+        parent = node.getparent()
+        if node.tail and _may_hold(node.tail) and (parent is None or local_name(parent) not in VERBATIM):
+            node.tail = DELIMITED.sub(taken, node.tail)
+
+
+def _may_hold(text: str) -> bool:
+    return "$" in text or "\\(" in text or "\\[" in text or "\\begin{" in text

@@ -1,0 +1,358 @@
+"""Forms that a text can be asked for: shapes (what it is made of) and styles (how it is dressed)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from smolforge.evals.checks import run_checks
+from smolforge.written.conversations.chat import lower_first
+from smolforge.written.conversations.slots import words
+from smolforge.written.conversations.topics import Topic
+
+Check = dict[str, Any]
+# Capitals cost about twice the tokens; longer texts would not fit into the answer.
+MAX_UPPER_CHARACTERS = 90
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six")
+_WORD = re.compile(r"[a-zA-Z]+")
+# Words too common to ask for or forbid.
+_SMALL_WORDS = frozenset(
+    words(
+        "the a an of in on at to for from by with and or is are has have can we you us our not it its "
+        "most many some all"
+    )
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A text and the request that leads to it: `tail` continues "Describe the sea", `order` stands alone."""
+
+    name: str
+    tails: tuple[str, ...]
+    orders: tuple[str, ...]
+    text: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a text is dressed, with the orders that ask for it."""
+
+    name: str
+    orders: tuple[str, ...]
+    dress: Callable[[str], str]
+    checks: tuple[Check, ...]
+
+
+def check(name: str, **args: Any) -> Check:
+    return {"name": name, "args": args}
+
+
+def passes(checks: Sequence[Mapping[str, Any]], text: str) -> bool:
+    return all(verdict.ok for verdict in run_checks(checks, text))
+
+
+def number_in_words(draw: Random, count: int) -> str:
+    return draw.choice((NUMBER_WORDS[count], str(count)))
+
+
+# -- shapes ---------------------------------------------------------------------------------------------
+
+
+def _sentences(draw: Random, topic: Topic) -> Shape:
+    count = draw.randrange(1, 4)
+    n, s = number_in_words(draw, count), "" if count == 1 else "s"
+    text = " ".join(draw.sample(topic.sentences, count))
+    return Shape(
+        f"sentences-{count}",
+        (f"in exactly {n} sentence{s}", f"in {n} sentence{s}", f"with {n} sentence{s}"),
+        (f"Use exactly {n} sentence{s}.", f"Write {n} sentence{s}."),
+        text,
+        (check("exact_sentences", count=count),),
+    )
+
+
+def _bullets(draw: Random, topic: Topic) -> Shape:
+    count = draw.randrange(2, 5)
+    n = number_in_words(draw, count)
+    text = "\n".join(f"- {sentence}" for sentence in draw.sample(topic.sentences, count))
+    return Shape(
+        f"bullets-{count}",
+        (f"in {n} bullet points", f"as a list of {n} bullet points", f"with {n} bullet points"),
+        (f"Use {n} bullet points.", f"Write {n} bullet points."),
+        text,
+        (check("bullets", count=count),),
+    )
+
+
+def _numbered(draw: Random, topic: Topic) -> Shape:
+    count = draw.randrange(2, 5)
+    n = number_in_words(draw, count)
+    sentences = enumerate(draw.sample(topic.sentences, count), start=1)
+    return Shape(
+        f"numbered-{count}",
+        (f"in a numbered list of {n}", f"as a numbered list with {n} lines"),
+        (f"Use a numbered list with {n} lines.", f"Number your {n} sentences."),
+        "\n".join(f"{index}. {sentence}" for index, sentence in sentences),
+        (check("numbered_list", count=count),),
+    )
+
+
+def _stars(draw: Random, topic: Topic) -> Shape:
+    return Shape(
+        "stars-2",
+        ("in two paragraphs with *** between them", "in 2 paragraphs divided by ***"),
+        ("Write two paragraphs and put *** between them.", "Divide your two paragraphs with ***."),
+        "\n***\n".join(draw.sample(topic.sentences, 2)),
+        (check("starred_paragraphs", count=2),),
+    )
+
+
+def _two_answers(draw: Random, topic: Topic) -> Shape:
+    return Shape(
+        "two-answers",
+        ("in two different ways, with ****** between them",),
+        ("Give two different answers with ****** between them.", "Give two answers, divided by ******."),
+        "\n******\n".join(draw.sample(topic.sentences, 2)),
+        (check("two_answers"),),
+    )
+
+
+def _max_words(draw: Random, topic: Topic) -> Shape:
+    sentence = draw.choice(topic.sentences)
+    limit = min(n for n in (6, 8, 10, 12, 15) if n >= len(sentence.split()))
+    return Shape(
+        f"max-words-{limit}",
+        (f"in at most {limit} words", f"in {limit} words or fewer"),
+        (f"Use at most {limit} words.", f"Your answer must not have more than {limit} words."),
+        sentence,
+        (check("max_words", count=limit),),
+    )
+
+
+def _min_words(draw: Random, topic: Topic) -> Shape:
+    text = " ".join(draw.sample(topic.sentences, 3))
+    limit = max(n for n in (10, 12, 15) if n <= len(text.split()))
+    return Shape(
+        f"min-words-{limit}",
+        (f"in at least {limit} words", f"in {limit} words or more"),
+        (f"Use at least {limit} words.", f"Write {limit} words or more."),
+        text,
+        (check("min_words", count=limit),),
+    )
+
+
+def _times(draw: Random, topic: Topic) -> Shape:
+    count = draw.randrange(1, 4)
+    times = {1: "once", 2: draw.choice(("twice", "two times")), 3: draw.choice(("three times", "3 times"))}[
+        count
+    ]
+    return Shape(
+        f"times-{count}",
+        (f"with the word '{topic.word}' {times}", f"and use the word '{topic.word}' {times}"),
+        (f"Use the word '{topic.word}' {times}.", f"The word '{topic.word}' must come {times}."),
+        " ".join(draw.sample(topic.sentences, count)),
+        (check("exact_times", word=topic.word, count=count),),
+    )
+
+
+def _own_words(topic: Topic, sentence: str) -> list[str]:
+    words = [word.lower() for word in _WORD.findall(sentence)]
+    return [word for word in words if word not in _SMALL_WORDS and word not in topic.word.split()]
+
+
+def _include(draw: Random, topic: Topic) -> Shape:
+    sentence = draw.choice(topic.sentences)
+    word = draw.choice(_own_words(topic, sentence))
+    return Shape(
+        f"include-{word}",
+        (f"and use the word '{word}'", f"with the word '{word}'"),
+        (f"Use the word '{word}'.", f"Your answer must have the word '{word}' in it."),
+        sentence,
+        (check("contains", words=[word]),),
+    )
+
+
+def _avoid(draw: Random, topic: Topic) -> Shape:
+    avoided, *others = draw.sample(topic.sentences, len(topic.sentences))
+    word = draw.choice(_own_words(topic, avoided))
+    others = [sentence for sentence in others if word not in _own_words(topic, sentence)]
+    return Shape(
+        f"avoid-{word}",
+        (f"without the word '{word}'", f"but do not use the word '{word}'"),
+        (f"Do not use the word '{word}'.", f"Leave out the word '{word}'."),
+        " ".join(others[: draw.randrange(1, 3)]),
+        (check("not_contains", words=[word]),),
+    )
+
+
+def _angle_title(draw: Random, topic: Topic) -> Shape:
+    text = " ".join(draw.sample(topic.sentences, draw.randrange(1, 3)))
+    return Shape(
+        "angle-title",
+        ("with a title in double angle brackets",),
+        ("Put a title in double angle brackets, like <<title>>.", "Begin with a title like <<this>>."),
+        f"<<{topic.phrase.title()}>>\n{text}",
+        (check("double_angle_title"),),
+    )
+
+
+def _heading(draw: Random, topic: Topic) -> Shape:
+    text = " ".join(draw.sample(topic.sentences, draw.randrange(1, 3)))
+    return Shape(
+        "heading",
+        ("with a heading in Markdown",),
+        ("Put a Markdown heading first.", "Begin with a heading in Markdown."),
+        f"# {topic.phrase.title()}\n{text}",
+        (check("title_case_heading"),),
+    )
+
+
+def _json(draw: Random, topic: Topic) -> Shape:
+    key, value = draw.choice((("topic", "text"), ("name", "fact"), ("word", "sentence")))
+    text = json.dumps({key: topic.word, value: draw.choice(topic.sentences)})
+    return Shape(
+        f"json-{key}-{value}",
+        (f"in JSON with the keys '{key}' and '{value}'",),
+        (f"Answer in JSON with the keys '{key}' and '{value}'.",),
+        text,
+        (check("json_format", keys=[key, value]),),
+    )
+
+
+def _postscript(draw: Random, topic: Topic) -> Shape:
+    first, last = draw.sample(topic.sentences, 2)
+    return Shape(
+        "postscript",
+        ("and add a P.S. to it", "with a P.S. at the end"),
+        ("Add a P.S. at the end.", "End with a postscript that begins with P.S."),
+        f"{first}\nP.S. {last}",
+        (check("postscript"),),
+    )
+
+
+def _sections(draw: Random, topic: Topic) -> Shape:
+    first, last = draw.sample(topic.sentences, 2)
+    marker = draw.choice(("Section", "Part"))
+    return Shape(
+        f"sections-{marker}",
+        (f"in two parts, called {marker} 1 and {marker} 2",),
+        (f"Write {marker} 1 and {marker} 2.",),
+        f"{marker} 1\n{first}\n{marker} 2\n{last}",
+        (check("min_sections", marker=marker, count=2),),
+    )
+
+
+def _highlight(draw: Random, topic: Topic) -> Shape:
+    sentence = draw.choice(topic.sentences)
+    text = re.sub(rf"\b{re.escape(topic.word)}\b", lambda m: f"*{m.group()}*", sentence, flags=re.IGNORECASE)
+    return Shape(
+        "highlight",
+        (f"and put stars around the word '{topic.word}', like *this*",),
+        (f"Put stars around the word '{topic.word}', like *this*.",),
+        text,
+        (check("min_highlights", count=1),),
+    )
+
+
+def _capital_word(draw: Random, topic: Topic) -> Shape:
+    sentence = draw.choice(topic.sentences)
+    text = re.sub(rf"\b{re.escape(topic.word)}\b", topic.word.upper(), sentence, flags=re.IGNORECASE)
+    return Shape(
+        "capital-word",
+        (f"and write the word '{topic.word}' in capitals",),
+        (f"Write the word '{topic.word}' in capitals.",),
+        text,
+        (check("min_capital_words", count=1), check("one_of", options=[topic.word.upper()])),
+    )
+
+
+SHAPES: tuple[Callable[[Random, Topic], Shape], ...] = (
+    _sentences, _sentences, _sentences, _bullets, _bullets, _numbered, _stars, _two_answers, _max_words,
+    _min_words, _times, _times, _include, _avoid, _angle_title, _heading, _json, _postscript, _sections,
+    _highlight, _capital_word,
+)  # fmt: skip
+
+
+# -- styles ---------------------------------------------------------------------------------------------
+
+BEGINNINGS = (
+    "Of course!",
+    "Here you go:",
+    "My answer:",
+    "Sure!",
+    "Well then,",
+    "Listen:",
+    "Good question!",
+    "I think that",
+)
+ENDINGS = ("That is all.", "I hope this helps.", "Have a nice day.", "Is there anything else?", "The end.",
+           "Thank you.", "See you soon.", "What do you think?")  # fmt: skip
+
+
+def _begin(phrase: str) -> Style:
+    def dress(text: str) -> str:
+        return f"{phrase} {text if phrase[-1] in '!:' else lower_first(text)}"
+
+    orders = (
+        f"Start with '{phrase}'",
+        f"Begin your answer with '{phrase}'",
+        f"The first words must be '{phrase}'",
+    )
+    return Style(f"start-{phrase}", orders, dress, (check("starts_with", phrase=phrase),))
+
+
+def _end(phrase: str) -> Style:
+    orders = (
+        f"End with '{phrase}'",
+        f"Finish your answer with '{phrase}'",
+        f"The last words must be '{phrase}'",
+    )
+    return Style(
+        f"end-{phrase}", orders, lambda text: f"{text} {phrase}", (check("ends_with", phrase=phrase),)
+    )
+
+
+STYLES: tuple[Style, ...] = (
+    Style("lower", ("Write in lower case only.", "Use no capital letters.", "Use small letters only."), str.lower,
+          (check("all_lowercase"),)),
+    Style("upper", ("Write in capital letters only.", "Use only capitals.", "Write everything in upper case."), str.upper,
+          (check("all_capitals"),)),
+    Style("quote", ("Put the whole answer in double quotation marks.", "Wrap your answer in double quotes."),
+          lambda text: f'"{text}"', (check("quotation"),)),
+    Style("no-commas", ("Do not use commas.", "Use no commas."), str, (check("no_commas"),)),
+    Style("no-digits", ("Do not use digits.", "Write no numbers with digits."), str, (check("no_digits"),)),
+    *map(_begin, BEGINNINGS),
+    *map(_end, ENDINGS),
+)  # fmt: skip
+
+# Layouts that quotation marks or a phrase around them would spoil.
+_PLAIN_ONLY = (
+    "json",
+    "bullets",
+    "numbered",
+    "stars",
+    "two-answers",
+    "angle-title",
+    "heading",
+    "sections",
+    "postscript",
+)
+
+
+def fits(shape: Shape, style: Style) -> bool:
+    """True if the style leaves the shape intact."""
+    is_plain_only = shape.name.startswith(_PLAIN_ONLY)
+    if is_plain_only and style.name not in ("lower", "upper", "no-commas", "no-digits"):
+        return False
+    if shape.name.startswith("json") and style.name in ("upper", "no-commas"):
+        return False
+    if style.name == "upper" and len(shape.text) > MAX_UPPER_CHARACTERS:
+        return False
+    text = style.dress(shape.text)
+    return passes([*shape.checks, *style.checks], text)
