@@ -54,7 +54,7 @@ def measure(name: str, folder: str, threads: int) -> dict[str, Any]:
 
 def ours(folder: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """One new token after a prompt; many new tokens."""
-    from smolforge.evals.task import Sampling
+    from smolforge.language_model import Sampling
     from smolforge.model.generate import TorchLanguageModel
     from smolforge.model.weights import load_model
     from smolforge.train.precision import compute_dtype

@@ -37,7 +37,8 @@ from peers.start import Contestants, Failure, stop_with_children, tell
 from train_cpu import PEER_TYPES, add_peers, measured_peak, processor, shape_of, write_result
 
 from smolforge.data.read.documents import Document, stable_share
-from smolforge.data.read.readers import Limits, read_file
+from smolforge.data.read.found import Limits
+from smolforge.data.read.readers import read_file
 from smolforge.data.read.sources import folder_found, stdlib_files
 from smolforge.data.tokens.shards import write_shards
 from smolforge.model.config import ModelConfig

@@ -32,7 +32,8 @@ from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train import law, sizing
 from smolforge.train.config import OptimConfig, ScheduleConfig
-from smolforge.train.loop import TrainState, fit, next_token_loss
+from smolforge.train.loop import TrainState, fit
+from smolforge.train.loss import next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.precision import compute_dtype
 from smolforge.train.schedule import over_tokens

@@ -78,7 +78,7 @@ def find_model(name: str, lab: Path) -> Artifact | Outside:
 
 def open_talker(name: str, lab: Path) -> Talker:
     """A model to talk to. Of a run, its export (or its last research model, which has none)."""
-    from smolforge.serve.talk import load_talker
+    from smolforge.serve.engines import load_talker
 
     found = find_model(name, lab)
     if isinstance(found, Outside):

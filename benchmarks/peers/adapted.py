@@ -11,7 +11,8 @@ from smolforge.model.config import LoraConfig
 from smolforge.model.lora import add_adapters
 from smolforge.model.weights import load_model
 from smolforge.train.config import OptimConfig
-from smolforge.train.loop import TrainState, fit, next_token_loss
+from smolforge.train.loop import TrainState, fit
+from smolforge.train.loss import next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.precision import compute_dtype
 

@@ -19,7 +19,8 @@ from smolforge.data.tokens.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig, ScheduleConfig
-from smolforge.train.loop import BatchSource, TrainState, fit, next_token_loss
+from smolforge.train.loop import BatchSource, TrainState, fit
+from smolforge.train.loss import next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.parallel import place
 from smolforge.train.precision import compute_dtype

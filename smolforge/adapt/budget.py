@@ -19,7 +19,8 @@ from smolforge.model.config import LoraConfig, ModelConfig
 from smolforge.model.lora import add_adapters
 from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig
-from smolforge.train.loop import accumulate, next_token_loss
+from smolforge.train.loop import accumulate
+from smolforge.train.loss import next_token_loss
 from smolforge.train.memory import micro_tokens, training_bytes
 from smolforge.train.optim import make_optimizer
 from smolforge.units import format_bytes, format_count, format_seconds

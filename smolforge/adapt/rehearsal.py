@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smolforge.evals.task import LanguageModel, Sampling
+from smolforge.language_model import LanguageModel, Sampling
 from smolforge.text.tokenizer import Tok
 
 AT_ONCE = 128

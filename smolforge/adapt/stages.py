@@ -350,7 +350,7 @@ def side_by_side(
     """
     from smolforge.align.conversations import read_conversations
     from smolforge.data.read.documents import stable_share, write_jsonl
-    from smolforge.evals.task import Sampling
+    from smolforge.language_model import Sampling
 
     asked: list[tuple[list[Any], str]] = []
     if data is not None and data.facts.get("conversations", 1):

@@ -21,7 +21,7 @@ from smolforge.align.rows import counted_logprobs, logprobs_of, rows_of, sum_row
 from smolforge.data.tokens.batches import Batch, Example, shuffled
 from smolforge.errors import InputError
 from smolforge.model.transformer import Llama
-from smolforge.train.loop import Loss, LossSum, MicroBatch
+from smolforge.train.loss import Loss, LossSum, MicroBatch
 from smolforge.train.team import Team
 
 REFERENCE = "reference_B"

@@ -23,10 +23,10 @@ from torch import Tensor
 from smolforge.align.rows import counted_logprobs, logprobs_of, rows_of, sum_rows
 from smolforge.data.tokens.batches import Batch, Example, shuffled
 from smolforge.errors import InputError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama
-from smolforge.train.loop import Loss, LossSum, MicroBatch
+from smolforge.train.loss import Loss, LossSum, MicroBatch
 
 ADVANTAGE, OLD, REFERENCE = "advantage_B", "old_BT", "reference_BT"
 TINY_DEVIATION = 1e-4

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from smolforge.align.conversations import Conversation, Message, prompt_ids
 from smolforge.align.rewards import can_reward, reward_answers
-from smolforge.evals.task import Item, Sampling
+from smolforge.evals.task import Item
+from smolforge.language_model import Sampling
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama
 from smolforge.text.chat import IM_END, pieces

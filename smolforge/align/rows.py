@@ -15,7 +15,7 @@ from smolforge import kernels
 from smolforge.data.tokens.batches import START_TOKEN, Batch, Example
 from smolforge.errors import ConfigError
 from smolforge.model.transformer import Llama
-from smolforge.train.loop import MicroBatch, micro_batches
+from smolforge.train.loss import MicroBatch, micro_batches
 
 ROUND_POSITIONS = 16
 

@@ -189,7 +189,7 @@ def sft(
     from smolforge.align.conversations import conversation_example, read_conversations
     from smolforge.data.tokens.batches import ExampleBatches
     from smolforge.model.lora import add_adapters
-    from smolforge.train.loop import next_token_loss
+    from smolforge.train.loss import next_token_loss
     from smolforge.train.stages import one_process
     from smolforge.train.team import joined
 

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 from smolforge.model.transformer import Llama
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig
-from smolforge.train.loop import BatchSource, Loss, Step, TrainState, fit
+from smolforge.train.finishing import brought_together
+from smolforge.train.loop import BatchSource, Step, TrainState, fit
+from smolforge.train.loss import Loss
 from smolforge.train.optim import make_optimizer
-from smolforge.train.parallel import brought_together, place
+from smolforge.train.parallel import place
 from smolforge.train.schedule import Schedule
 from smolforge.train.team import Team
 from smolforge.train.watch import Watch

@@ -23,7 +23,7 @@ from torch import Tensor
 from smolforge.device import battery
 from smolforge.device.runtime import FORCE, Answer, GgufModel
 from smolforge.errors import MissingExtra, SmolError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.transformer import Llama
 from smolforge.text.tokenizer import Tok
 

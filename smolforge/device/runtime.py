@@ -16,7 +16,7 @@ from typing import Any
 from smolforge.device.gguf_in import shape_of, tokenizer_of
 from smolforge.device.header import read_header
 from smolforge.errors import InputError, MissingExtra, StageError
-from smolforge.evals.task import Ended, Logprob, Sampling, Told
+from smolforge.language_model import Ended, Logprob, Sampling, Told
 from smolforge.text.tokenizer import Tok
 
 FORCE = 1e4

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from smolforge.evals import stats
 from smolforge.evals.grade import Form, Grade, cut_answer, grade_answers, has_ended
 from smolforge.evals.sandbox import Limits
-from smolforge.evals.task import Item, LanguageModel, Sampling, Score
+from smolforge.evals.task import Item, Score
+from smolforge.language_model import LanguageModel, Sampling
 
 UNIFORM_BITS_PER_BYTE = 8.0
 ANSWER_ROUND_TOKENS = 32

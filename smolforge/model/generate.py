@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smolforge import kernels
-from smolforge.evals.task import Ended, Logprob, Sampling, Told
 from smolforge.kernels import Heads, Packed
+from smolforge.language_model import Ended, Logprob, Sampling, Told
 from smolforge.model.sampling import Chooser
 from smolforge.model.transformer import Llama, whole_weight
 from smolforge.model.writing import Cache, Writing
@@ -69,7 +69,7 @@ class _Layer:
 
 
 class TorchLanguageModel:
-    """`evals.task.LanguageModel` over a `Llama`; takes a copy of its weights, so training may go on.
+    """`LanguageModel` over a `Llama`; takes a copy of its weights, so training may go on.
 
     The network runs where the model lies and in its compute type; what is chosen is chosen on the CPU.
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 
 NUCLEUS_HEAD = 1024
 """Tokens looked at first for top-p; a row whose nucleus is larger is sorted whole."""

@@ -1,4 +1,4 @@
-"""Opens a model's files for `serve.talk`; the only file here that needs torch or llama.cpp."""
+"""Opens a model's files as a `Talker`; the only file here that needs torch or llama.cpp."""
 
 from __future__ import annotations
 
@@ -6,10 +6,31 @@ import os
 from pathlib import Path
 
 from smolforge.errors import InputError
-from smolforge.serve.talk import Model, Words
+from smolforge.serve.talk import Model, Talker, Words
 
 
-def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tuple[Model, Words, int]:
+def load_talker(
+    path: Path, tokenizer: Path | None = None, *, name: str = "", threads: int | None = None
+) -> Talker:
+    """A talker from a checkpoint folder, an exported Hugging Face folder, or a `.gguf` file.
+
+    tokenizer  folder with `tokenizer.json`; by default the model's own folder (a GGUF file brings its own)
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(
+            f"there is no model at {path}", fix="give a model's folder, a .gguf file, or a label"
+        )
+    if path.is_file() and path.suffix == ".gguf":
+        model, words, context = _load_gguf(path, tokenizer, threads)
+    elif path.is_dir():
+        model, words, context = _load_folder(path, tokenizer, threads)
+    else:
+        raise InputError(f"{path.name} is not a model", where=str(path), fix="give a folder or a .gguf file")
+    return Talker(name=name or path.stem, model=model, words=words, context_tokens=context)
+
+
+def _load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tuple[Model, Words, int]:
     """Model, tokenizer and context length of a checkpoint or exported folder."""
     if not (folder / "config.json").is_file() and (folder / "hf" / "config.json").is_file():
         folder = folder / "hf"
@@ -34,7 +55,7 @@ def load_folder(folder: Path, tokenizer: Path | None, threads: int | None) -> tu
     return TorchLanguageModel(model), words, model.config.max_position_embeddings
 
 
-def load_gguf(file: Path, tokenizer: Path | None, threads: int | None) -> tuple[Model, Words, int]:
+def _load_gguf(file: Path, tokenizer: Path | None, threads: int | None) -> tuple[Model, Words, int]:
     """Model, tokenizer and context length of a GGUF file, which carries its own tokenizer."""
     if tokenizer is not None:
         raise InputError("a .gguf file has its own tokenizer", where=str(file), fix="leave out --tokenizer")

@@ -8,11 +8,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from smolforge.errors import InputError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 
 Message = Mapping[str, Any]
 Finish = Literal["stop", "length"]
@@ -223,26 +222,3 @@ def _check_room(prompt_tokens: int, room_tokens: int) -> None:
             f"the conversation has {prompt_tokens} tokens; this model can read {max(0, room_tokens)}",
             fix="shorten the message, the system prompt or the tools, or start a new chat",
         )
-
-
-def load_talker(
-    path: Path, tokenizer: Path | None = None, *, name: str = "", threads: int | None = None
-) -> Talker:
-    """A talker from a checkpoint folder, an exported Hugging Face folder, or a `.gguf` file.
-
-    tokenizer  folder with `tokenizer.json`; by default the model's own folder (a GGUF file brings its own)
-    """
-    from smolforge.serve import engines
-
-    path = Path(path)
-    if not path.exists():
-        raise InputError(
-            f"there is no model at {path}", fix="give a model's folder, a .gguf file, or a label"
-        )
-    if path.is_file() and path.suffix == ".gguf":
-        model, words, context = engines.load_gguf(path, tokenizer, threads)
-    elif path.is_dir():
-        model, words, context = engines.load_folder(path, tokenizer, threads)
-    else:
-        raise InputError(f"{path.name} is not a model", where=str(path), fix="give a folder or a .gguf file")
-    return Talker(name=name or path.stem, model=model, words=words, context_tokens=context)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from smolforge.errors import InputError, SmolError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.serve.talk import CHAT_SAMPLING, Talker
 
 HELP = """\

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.plain_json import whole_text, without_half_pairs
 from smolforge.serve.talk import CHAT_SAMPLING, Reply
 from smolforge.serve.tools import ToolCall

@@ -4,7 +4,7 @@
         spread = place(model, device, team)                 # None for one process
         state = TrainState(model, make_optimizer(model, optim, team), spread=spread)
         for step in fit(state, batches, loss, schedule, until_step=500): ...
-        done = brought_together(state)                      # whole on rank 0, None elsewhere
+        done = brought_together(state)                      # `finishing`: whole on rank 0, None elsewhere
 
 One mechanism, `torch.distributed.fsdp.fully_shard`, over copies x parts: one part is data-parallel training,
 parts alone are fully sharded training, both are hybrid. Why: docs/decisions/parallel.md.
@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from smolforge.data.tokens.batches import Batch, rows_of_rank
 from smolforge.model.transformer import Llama
-from smolforge.train.loop import Loss, LossSum, MicroBatch, TrainState
-from smolforge.train.optim import Optimizer
-from smolforge.train.team import Team, whole
+from smolforge.train.loss import Loss, LossSum, MicroBatch
+from smolforge.train.team import Team
 
 
 class _Root(nn.Module):
@@ -92,31 +90,3 @@ def place(
             module.set_gradient_divide_factor(1.0)  # sums: the loop divides by the whole batch's count
             module.set_force_sum_reduction_for_comms(True)
     return Spread(team, root)
-
-
-def brought_together(state: TrainState) -> TrainState | None:
-    """The state with whole tensors in main memory, on rank 0; None on the others, which never hold more than one."""
-    if state.spread is None:
-        return state
-    keep = state.spread.team.rank == 0
-    optimizer = state.optimizer
-    weights = _gathered(optimizer.parameters, keep)
-    first, second = _gathered(optimizer.first, keep), _gathered(optimizer.second, keep)
-    if not keep:
-        return None
-    with torch.device("meta"):
-        model = Llama(state.model.config, state.model.compute)
-    model.load_state_dict(weights, strict=True, assign=True)
-    alone = Optimizer(optimizer.config, dict(model.named_parameters()), optimizer.updates)
-    alone.first, alone.second = first, second
-    return replace(state, model=model, optimizer=alone, spread=None)
-
-
-@torch.no_grad()
-def _gathered(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
-    found = {}
-    for name, tensor in tensors.items():
-        complete = whole(tensor.detach())
-        if keep:
-            found[name] = complete.cpu()
-    return found

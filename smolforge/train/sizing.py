@@ -231,7 +231,8 @@ def _measure(config: ModelConfig, bench: Bench, device: str, compute: Compute, c
     from smolforge.data.tokens.batches import Batch
     from smolforge.model.transformer import Llama
     from smolforge.train.config import OptimConfig
-    from smolforge.train.loop import accumulate, next_token_loss
+    from smolforge.train.loop import accumulate
+    from smolforge.train.loss import next_token_loss
     from smolforge.train.optim import make_optimizer
     from smolforge.train.parallel import place
     from smolforge.train.precision import compute_dtype

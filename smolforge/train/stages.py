@@ -127,8 +127,7 @@ def pretrain(
 
     from smolforge.model.public_config import special_ids
     from smolforge.train.checkpoint import save_training
-    from smolforge.train.finishing import finish
-    from smolforge.train.parallel import brought_together
+    from smolforge.train.finishing import brought_together, finish
     from smolforge.train.record import LossLog
     from smolforge.train.team import joined
 
@@ -301,7 +300,8 @@ def _train(
     import math
 
     from smolforge.train.checkpoint import Checkpoints
-    from smolforge.train.loop import fit, next_token_loss
+    from smolforge.train.loop import fit
+    from smolforge.train.loss import next_token_loss
     from smolforge.train.record import StepNotes
     from smolforge.train.schedule import factor
 

@@ -24,7 +24,7 @@ from smolforge.errors import InputError
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_tensors, save_tensors
 from smolforge.train.config import WatchConfig
-from smolforge.train.loop import micro_batches, next_token_loss
+from smolforge.train.loss import micro_batches, next_token_loss
 from smolforge.train.team import fill
 
 OWN = "own"

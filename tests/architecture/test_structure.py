@@ -24,13 +24,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "questions": {"data/read", "data/clean", "evals"},
     "text": set(),
     "kernels": set(),
-    "model": {"kernels", "evals"},
+    "model": {"kernels"},
     "train": {"model", "data/tokens", "kernels", "text"},
     "mix": set(),
     "evals": {"text"},
     "align": {"train", "evals", "model", "data/tokens", "text", "kernels"},
     "adapt": {"train", "evals", "model", "data/tokens", "text"},
-    "device": {"model", "text", "evals"},
+    "device": {"model", "text"},
     "released": {"device", "model", "text"},
 }
 """Which rooms the engines of a room may import beside its own; its door (`stages.py`) joins rooms and may import any."""

@@ -25,7 +25,8 @@ from smolforge.data.tokens.mixture import Mixture
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
-from smolforge.train.loop import BatchSource, Loss, TrainState, fit, next_token_loss
+from smolforge.train.loop import BatchSource, TrainState, fit
+from smolforge.train.loss import Loss, next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.precision import compute_dtype
 from smolforge.train.schedule import over_steps

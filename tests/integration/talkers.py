@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.serve.talk import Talker
 from smolforge.text.tokenizer import SPECIAL_TOKENS, Tok, train
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from worlds import WORDS, ask, talk, write_lines, write_pages
 
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import save_model

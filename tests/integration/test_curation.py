@@ -29,7 +29,8 @@ from smolforge.data.clean.stages import (
     train_quality,
 )
 from smolforge.data.read.documents import Document, read_rows, write_documents
-from smolforge.data.read.readers import Chat, Limits, Pair, list_files, read_file
+from smolforge.data.read.found import Chat, Limits, Pair
+from smolforge.data.read.readers import list_files, read_file
 from smolforge.data.read.sources import pydoc_pages
 from smolforge.data.read.stages import FolderConfig, own_chats, own_folder, own_preferences
 from smolforge.data.web.extract import extract_html

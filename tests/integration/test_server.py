@@ -22,10 +22,11 @@ from serving import serving
 from talkers import Rules, rules_talker, tiny_tokenizer
 
 from smolforge.errors import InputError, StageError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
+from smolforge.serve.engines import load_talker
 from smolforge.serve.guard import bind
 from smolforge.serve.server import Limits
-from smolforge.serve.talk import ContextTooLong, StopWatch, load_talker
+from smolforge.serve.talk import ContextTooLong, StopWatch
 from smolforge.serve.tools import CallSplitter, ToolCall
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from smolforge.model.transformer import Llama
 from smolforge.stage import Job
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig
-from smolforge.train.loop import LossSum, MicroBatch, TrainState, fit, next_token_loss
+from smolforge.train.loop import TrainState, fit
+from smolforge.train.loss import LossSum, MicroBatch, next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.precision import compute_dtype
 from smolforge.train.stages import PretrainConfig, pretrain

@@ -16,7 +16,7 @@ from smolforge.device import gguf, parity
 from smolforge.device.runtime import FORCE, GgufModel
 from smolforge.device.stages import ExportConfig, export
 from smolforge.errors import ConfigError, InputError, StageError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.log import Log
 from smolforge.model.config import ModelConfig, Research
 from smolforge.model.transformer import Llama
@@ -188,7 +188,7 @@ def test_a_stream_ends_at_a_stop_token_and_can_be_left(gguf_model: GgufModel, to
 
 
 def test_talking_to_the_file_through_the_talker(exported: Path) -> None:
-    from smolforge.serve.talk import load_talker
+    from smolforge.serve.engines import load_talker
 
     talker = load_talker(exported / "model-q8_0.gguf")
     reply = talker.stream([{"role": "user", "content": "the cat"}], how=Sampling(max_new_tokens=5))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from smolforge import kernels
 from smolforge.errors import ConfigError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.config import PRODUCTS, LoraConfig, ModelConfig
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.lora import add_adapters, merge, save_adapter

@@ -19,7 +19,8 @@ from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig
 from smolforge.train.feed import document_bounds, placed
-from smolforge.train.loop import TrainState, fit, micro_batches, next_token_loss
+from smolforge.train.loop import TrainState, fit
+from smolforge.train.loss import micro_batches, next_token_loss
 from smolforge.train.optim import make_optimizer
 
 pytestmark = pytest.mark.cuda
@@ -148,7 +149,8 @@ import torch
 from test_on_cuda import SHAPE, Batches
 from smolforge.model.transformer import Llama
 from smolforge.train.config import OptimConfig
-from smolforge.train.loop import TrainState, fit, next_token_loss
+from smolforge.train.loop import TrainState, fit
+from smolforge.train.loss import next_token_loss
 from smolforge.train.optim import make_optimizer
 model = Llama(SHAPE, torch.bfloat16); model.initialise(5); model.to("cuda"); model.compile_layers()
 state = TrainState(model=model, optimizer=make_optimizer(model, OptimConfig(lr=0.003)))
@@ -189,7 +191,7 @@ def test_nothing_waits_for_the_card_before_the_one_reading_of_a_step():
 
 
 def test_answers_and_their_probabilities_are_those_of_the_cpu():
-    from smolforge.evals.task import Sampling
+    from smolforge.language_model import Sampling
     from smolforge.model.generate import TorchLanguageModel
 
     model = Llama(SHAPE)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from smolforge import kernels
 from smolforge.errors import InputError
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.config import ModelConfig, Research, weight_shapes
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama

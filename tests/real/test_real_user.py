@@ -16,7 +16,7 @@ from real_model import NAME, User
 from smolforge.align.stages import SftConfig, sft
 from smolforge.artifacts import ChatData
 from smolforge.device.stages import ExportConfig, export
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.config import LoraConfig
 from smolforge.models import model_and_tokenizer, open_talker
 from smolforge.store import Store

@@ -13,7 +13,7 @@ import torch
 from gguf.tensor_mapping import get_tensor_name_map
 from safetensors.numpy import load_file
 
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model.generate import TorchLanguageModel
 from smolforge.model.transformer import Llama
 from smolforge.released import foreign

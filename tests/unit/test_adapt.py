@@ -63,7 +63,7 @@ from smolforge.data.tokens.batches import Documents
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.measured import Measured, read_measured
 from smolforge.evals.stats import Interval
-from smolforge.evals.task import Logprob, Sampling
+from smolforge.language_model import Logprob, Sampling
 from smolforge.log import Log
 from smolforge.model.config import LoraConfig, ModelConfig
 from smolforge.model.transformer import Llama

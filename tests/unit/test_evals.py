@@ -20,9 +20,10 @@ from smolforge.evals.grade import (
 )
 from smolforge.evals.sandbox import run_programs
 from smolforge.evals.stages import EvaluateConfig, LoadBenchmarksConfig, evaluate, load_benchmarks
-from smolforge.evals.task import Item, Logprob, item_from_plain, item_to_plain
+from smolforge.evals.task import Item, item_from_plain, item_to_plain
 from smolforge.evals.tasks import ifeval, load_benchmark
 from smolforge.evals.tasks.hellaswag import clean
+from smolforge.language_model import Logprob
 from smolforge.log import Log
 from smolforge.stage import Job
 from smolforge.text.tokenizer import load_tokenizer

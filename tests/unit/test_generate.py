@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from smolforge.evals.task import Sampling
+from smolforge.language_model import Sampling
 from smolforge.model import sampling
 from smolforge.model.config import ModelConfig
 from smolforge.model.generate import ENDED_STEPS, TorchLanguageModel

@@ -24,7 +24,8 @@ from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_model
 from smolforge.stage import Job
 from smolforge.train.config import OptimConfig
-from smolforge.train.loop import Loss, accumulate, next_token_loss
+from smolforge.train.loop import accumulate
+from smolforge.train.loss import Loss, next_token_loss
 from smolforge.train.stages import PretrainConfig, pretrain
 
 SHAPE = ModelConfig(

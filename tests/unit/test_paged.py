@@ -12,7 +12,7 @@ import pytest
 
 from smolforge.data.read import office, pdf
 from smolforge.data.read.documents import Document
-from smolforge.data.read.readers import Skipped
+from smolforge.data.read.found import Skipped
 from smolforge.data.read.sources import folder_found
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"

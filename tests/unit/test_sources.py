@@ -16,8 +16,10 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from smolforge.data.read.decoding import decode
 from smolforge.data.read.documents import Document
-from smolforge.data.read.readers import Chat, Limits, Pair, Skipped, decode, is_benchmark
+from smolforge.data.read.found import Chat, Limits, Pair, Skipped
+from smolforge.data.read.readers import is_benchmark
 from smolforge.data.read.sources import folder_digest, folder_found, pydoc_modules, stdlib_files
 from smolforge.errors import InputError
 

@@ -12,7 +12,8 @@ from smolforge.align.dpo import REFERENCE, dpo_loss
 from smolforge.data.tokens.batches import Batch, rows_of_rank
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
-from smolforge.train.loop import accumulate, next_token_loss
+from smolforge.train.loop import accumulate
+from smolforge.train.loss import next_token_loss
 from smolforge.train.precision import compute_dtype
 
 TINY = ModelConfig(

@@ -18,7 +18,8 @@ from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
-from smolforge.train.loop import LossSum, MicroBatch, TrainState, fit, next_token_loss
+from smolforge.train.loop import TrainState, fit
+from smolforge.train.loss import LossSum, MicroBatch, next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.precision import compute_dtype
 from smolforge.train.schedule import factor

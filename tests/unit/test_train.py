@@ -24,7 +24,8 @@ from smolforge.stage import Job
 from smolforge.train import law
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig, ScheduleConfig
-from smolforge.train.loop import LossSum, TrainState, accumulate, fit, next_token_loss
+from smolforge.train.loop import TrainState, accumulate, fit
+from smolforge.train.loss import LossSum, next_token_loss
 from smolforge.train.optim import make_optimizer
 from smolforge.train.precision import compute_dtype
 from smolforge.train.schedule import factor, over_steps

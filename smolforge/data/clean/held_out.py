@@ -27,7 +27,7 @@ from smolforge.data.read.documents import (
     stable_share,
     write_jsonl,
 )
-from smolforge.data.read.readers import Chat, Found
+from smolforge.data.read.found import Chat, Found
 
 MAX_BENCHMARK_CHARS = 20_000
 

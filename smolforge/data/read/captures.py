@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from smolforge.data.read.readers import Found, Limits, Skipped, decode, is_binary, make_document
+from smolforge.data.read.decoding import decode, is_binary
+from smolforge.data.read.found import Found, Limits, Skipped, make_document
 from smolforge.errors import InputError
 
 logging.getLogger("warcio").setLevel(logging.ERROR)  # it remarks on every odd address

@@ -3,28 +3,23 @@
 A file is recognised by its name, and by its first bytes where the name does not tell. Every record is
 bounded; a damaged record is skipped and counted; a file of which nothing at all can be read, although its
 name promises records, is an `InputError`.
-
-The domain of a document, decided here (chosen, untested):
-  code         a source file, or a folder named code or src
-  mathematics  a folder named math…, or more than four LaTeX marks in a thousand characters
-  web          HTML, captures (WARC, ARC, WET), rows with an http address
-  prose        everything else: plain text, Markdown, books, stories
 """
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smolforge.data.read.compressed import ERRORS, compression_of, open_file
+from smolforge.data.read.decoding import decode, encoding_of, is_binary
 from smolforge.data.read.documents import Document, Kind
+from smolforge.data.read.found import Chat, Found, Limits, Pair, Skipped, make_document
 from smolforge.data.read.json_arrays import elements
 from smolforge.data.read.long_texts import parts, read_parts
 from smolforge.data.read.records import chat_of, pair_of, text_of
@@ -47,48 +42,8 @@ CAPTURE_SUFFIXES = (".warc", ".arc", ".wet", ".wat")
 SKIPPED_FOLDERS = frozenset(["node_modules", "__pycache__", "venv", "env", "site-packages"])
 BENCHMARK_FOLDERS = frozenset(["benchmarks", "benchmark", "evals"])
 DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
-LATEX = re.compile(
-    r"\\(?:frac|sqrt|sum|int|begin|end|left|right|cdot|times|alpha|beta|pi|theta|le|ge|in)\b|\$"
-)
-UTF_8 = "utf-8-sig"
 KIND_BYTES = 2048
 """By so much of its beginning the kind of a text is told."""
-MAGIC_BINARY = (b"\x7fELF", b"%PDF", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x00\x00\x00")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds on what one file may ask for. Longer pages, sources and records are skipped and counted; texts have none."""
-
-    text_bytes: int = 4 << 20
-    record_bytes: int = 32 << 20
-    file_records: int = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file or record that could not be used. `reason` is one of few words, to be counted; `why` says more."""
-
-    where: str
-    reason: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """One conversation: `row` has id, skill, messages, tools."""
-
-    row: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One preference pair: `row` has id, skill, messages, chosen, rejected, margin."""
-
-    row: dict[str, Any]
-
-
-Found = Document | Chat | Pair | Skipped
 
 
 def list_files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -218,63 +173,6 @@ def kind_of(suffix: str, text: str) -> tuple[Kind, str]:
     if text.startswith("#!"):
         return "code", "shell"
     return "text", ""
-
-
-def is_binary(head: bytes) -> bool:
-    """Whether bytes are no text: a known binary beginning, or zero bytes that are not UTF-16."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return False
-    return head.startswith(MAGIC_BINARY) or b"\x00" in head[:8192]
-
-
-def decode(data: bytes, declared: str = "") -> str:
-    """Bytes as text: UTF-8 if they are that, else what was declared, else a guess; never fails."""
-    encoding = encoding_of(data, declared)
-    if encoding == UTF_8:  # its last character may be cut off
-        return codecs.getincrementaldecoder(UTF_8)("replace").decode(data)
-    return data.decode(encoding, "replace")
-
-
-def encoding_of(data: bytes, declared: str = "") -> str:
-    """The encoding of a text by its beginning, which may end in the middle of a character."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder(UTF_8)().decode(data)
-        return UTF_8
-    except UnicodeDecodeError:
-        pass
-    if declared:
-        try:
-            data.decode(declared, "replace")
-            return declared
-        except (LookupError, UnicodeError):  # unknown, or a codec of Python's that is no character set
-            pass
-    from charset_normalizer import from_bytes
-
-    guess = from_bytes(data[:32_768]).best()
-    return guess.encoding if guess else "cp1252"
-
-
-def make_document(id: str, kind: Kind, url: str, text: str, meta: Mapping[str, str]) -> Document:
-    """A document with its domain decided."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-    return Document(id, kind, url, text, {**meta, "domain": domain_of(id, kind, url, text)})
-
-
-def domain_of(id: str, kind: Kind, url: str, text: str) -> str:
-    """The domain of a document; the rule stands at the head of this file."""
-    folders = PurePosixPath(id.lower()).parts
-    if any(part.startswith("math") for part in folders):
-        return "mathematics"
-    if kind == "code" or any(part in ("code", "src") for part in folders):
-        return "code"
-    sample = text[:20_000]
-    if kind != "html" and len(LATEX.findall(sample)) * 250 > max(1000, len(sample)):
-        return "mathematics"
-    if kind == "html" or url.startswith(("http://", "https://")):
-        return "web"
-    return "prose"
 
 
 def _read_json_lines(path: Path, relative: str, limits: Limits) -> Iterator[Found]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smolforge.data.read.decoding import decode
 from smolforge.data.read.documents import Kind
 from smolforge.plain_json import NotJson, parse_json
 
@@ -44,8 +45,6 @@ def text_of(row: Mapping[str, Any]) -> tuple[Kind, str] | None:
             return kind, value
     packed = row.get("html_b64")
     if isinstance(packed, str):
-        from smolforge.data.read.readers import decode
-
         try:
             return "html", decode(base64.b64decode(packed))
         except (binascii.Error, ValueError):

@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from smolforge.data.read.documents import Document, stable_share
-from smolforge.data.read.readers import Found, Limits, Skipped, is_benchmark, list_files, read_file
+from smolforge.data.read.found import Found, Limits, Skipped
+from smolforge.data.read.readers import is_benchmark, list_files, read_file
 from smolforge.errors import InputError
 
 # Modules whose import opens windows or browsers, prints, or has no content of its own.

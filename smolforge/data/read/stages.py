@@ -99,7 +99,7 @@ def own_folder(cfg: FolderConfig, job: Job) -> Facts:
     Raises  InputError for a missing or empty folder, or one without anything to read
     """
     from smolforge.data.read.documents import RAW_SCHEMA, Document, ParquetWriter, raw_row
-    from smolforge.data.read.readers import Chat, Pair, Skipped
+    from smolforge.data.read.found import Chat, Pair, Skipped
 
     facts: dict[str, int] = {"documents": 0, "bytes": 0, "conversations": 0, "pairs": 0}
     left_out: list[str] = []
@@ -211,7 +211,7 @@ def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None)
     Facts   conversations, turns, contaminated
     """
     from smolforge.data.clean.chats import write_chats
-    from smolforge.data.read.readers import Chat
+    from smolforge.data.read.found import Chat
 
     rows = (found.row for found in read_folder(cfg) if isinstance(found, Chat))
     return dict(write_chats(job.out, rows, held_out.path if held_out else None))
@@ -225,7 +225,7 @@ def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
     Facts   pairs
     """
     from smolforge.data.read.documents import write_jsonl
-    from smolforge.data.read.readers import Pair
+    from smolforge.data.read.found import Pair
 
     rows = (found.row for found in read_folder(cfg) if isinstance(found, Pair))
     return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs"))}
