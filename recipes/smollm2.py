@@ -107,13 +107,15 @@ def recipe(store: Store, cfg: Config) -> None:
         )
 
     # Published shares are where each phase begins; the scores may move them within the mixing's limits.
-    model, scores, start_tokens = None, None, 0
+    model, mixture, scores, start_tokens = None, None, None, 0
     total_tokens = sum(phase.tokens for phase in cfg.phases)
     for number, phase in enumerate(cfg.phases, start=1):
         here = f"phase-{number}"
-        mixing = replace(cfg.mixing, base=phase.mixture, phase_tokens=phase.tokens)
+        mixing = replace(cfg.mixing, base=phase.mixture, start="base", phase_tokens=phase.tokens)
         own = {name: shards[name] for name in phase.mixture}
-        mixture = store.run(choose_mixture, mixing, label=f"{here}/mixture", scores=scores, shards=own)
+        mixture = store.run(
+            choose_mixture, mixing, label=f"{here}/mixture", scores=scores, previous=mixture, shards=own
+        )
         training = PretrainConfig(
             phase=phase.name,
             model=cfg.model,

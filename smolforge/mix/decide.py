@@ -44,6 +44,7 @@ class Limits:
     most_passes   how often a domain may be gone through, earlier phases included
     most_change   how far a share may move in one phase
     strength      how strongly needs move shares
+    entry         with what share a domain enters that had less and is needed more than the mixture on average
     """
 
     floor: float
@@ -51,6 +52,7 @@ class Limits:
     most_passes: float
     most_change: float
     strength: float
+    entry: float = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +91,10 @@ def decide(
     gaps = {skill: measured.gap for skill, measured in sorted(skills.items())}
     needs = {name: _need(name, gaps, affinity) for name in domains}
     middle = math.fsum(start[name] * needs[name] for name in domains)
+    # The rule multiplies, and nothing comes of a share of nothing: what is needed enters by addition.
+    begun = {name: max(start[name], limits.entry if needs[name] > middle else 0.0) for name in domains}
     wanted = {
-        name: max(start[name], 1e-4) * math.exp(limits.strength * (needs[name] - middle)) for name in domains
+        name: max(begun[name], 1e-9) * math.exp(limits.strength * (needs[name] - middle)) for name in domains
     }
     notes: list[str] = []
     low, high = _bounds(domains, start, supply, phase_tokens, limits, moving=bool(skills), notes=notes)

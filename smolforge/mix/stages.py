@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from smolforge.artifacts import ChosenMixture, Facts, Scores, Sizing, TokenShards
 from smolforge.config import config
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class ChooseMixtureConfig:
     """The rule by which scores become shares.
 
-    base          shares of the first phase; later ones start from the phase before
+    base          shares of the first phase
+    start         from what a later phase starts: the phase before (`previous`), or `base`, where the recipe has shares
+                  for every phase
     targets       skill (or `bits_<domain>`) → the score to reach
     affinity      skill → domain → how much the domain teaches it; a `bits_<domain>` target without an
                   entry is taught by its own domain
@@ -33,6 +35,7 @@ class ChooseMixtureConfig:
     """
 
     base: Mapping[str, float]
+    start: Literal["previous", "base"] = "previous"
     targets: Mapping[str, float]
     affinity: Mapping[str, Mapping[str, float]]
     phase_tokens: int | None = None
@@ -57,7 +60,7 @@ class ChooseMixtureConfig:
                 raise ConfigError(f"`affinity.{skill}` has a negative entry", fix="use 0 or more")
 
 
-@stage(makes=ChosenMixture, version=1)
+@stage(makes=ChosenMixture, version=2)
 def choose_mixture(
     cfg: ChooseMixtureConfig,
     job: Job,
@@ -93,7 +96,8 @@ def choose_mixture(
         most_change=cfg.most_change,
         strength=cfg.strength,
     )
-    decision = decide(before["weights"], skills, _affinity(cfg, skills), supply, tokens, limits)
+    shares = before["weights"] if cfg.start == "previous" else cfg.base
+    decision = decide(shares, skills, _affinity(cfg, skills), supply, tokens, limits)
     Mixture(weights=decision.weights)
     first = [] if scores is not None else ["there are no scores yet: the recipe's own shares"]
     _write(job, decision, first + remarks, before["planned_tokens"], tokens)

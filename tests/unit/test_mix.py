@@ -157,3 +157,21 @@ class TestStage:
             self.choose(tmp_path, "b", dataclasses.replace(self.config, base={"poems": 1.0}))
         with pytest.raises(ConfigError, match="phase_tokens"):
             self.choose(tmp_path, "c", dataclasses.replace(self.config, phase_tokens=None))
+
+
+def test_a_source_without_a_share_enters_when_it_is_needed():
+    before = {"web": 0.9, "code": 0.1, "mathematics": 0.0, "chat": 0.0}
+    skills = {"mathematics": share_of(0.1), "web": share_of(0.6)}
+    affinity = {"mathematics": {"mathematics": 1.0}, "web": {"web": 1.0}}
+    open_floor = Limits(floor=0.0, cap=1.0, most_passes=5.0, most_change=0.15, strength=1.0)
+    weights = decide(before, skills, affinity, plenty(), 10**6, open_floor).weights
+    assert weights["mathematics"] > 0.02
+    assert weights["chat"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_published_shares_count_their_passes_over_all_phases():
+    """OpenWebMath: 100 billion tokens of phase 2 are eight passes already, and phase 3 may add none."""
+    supply = {"web": Supply(tokens=10**13), "openwebmath": Supply(tokens=12 * 10**9, planned=1e11)}
+    limits = Limits(floor=0.0, cap=1.0, most_passes=5.0, most_change=0.05, strength=1.0)
+    shares = decide({"web": 0.977, "openwebmath": 0.023}, {}, {}, supply, 2 * 10**12, limits).weights
+    assert shares["openwebmath"] == 0.0
