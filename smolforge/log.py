@@ -7,6 +7,7 @@ Progress is shown in place on a terminal and every ten seconds otherwise.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,12 @@ from smolforge.units import format_count, format_seconds
 T = TypeVar("T")
 SHOW_SECONDS = 0.2
 QUIET_SHOW_SECONDS = 10.0
+
+
+def terminal_width(stream: TextIO | None = None) -> int:
+    """Columns of the terminal that a stream (standard output where none is named) writes to; 0 where it is none."""
+    stream = stream or sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
 
 
 class Log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smolforge.errors import InputError
 from smolforge.evals import stats
@@ -61,6 +61,12 @@ class Comparison:
 
     def _tasks(self) -> list[Row]:
         return [row for row in self.rows if row.chance is not None]
+
+
+def fewer_references(found: Comparison) -> Comparison:
+    """The same without the last of the published models."""
+    rows = [replace(row, published=row.published[:-1]) for row in found.rows]
+    return replace(found, references=found.references[:-1], rows=rows)
 
 
 def lay_side_by_side(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smolforge.errors import ConfigError
-from smolforge.evals.comparison import Comparison, Row
+from smolforge.evals.comparison import Comparison, Row, fewer_references
 from smolforge.evals.published import NOTES
 from smolforge.evals.stats import Interval
 
@@ -21,13 +21,20 @@ READ = (
 )
 
 
-def as_text(found: Comparison) -> str:
-    """Two tables in columns: scores, and differences from the first model."""
-    parts = [_columns(_score_table(found))]
+def as_text(found: Comparison, width: int = 0) -> str:
+    """Two tables in columns: scores, and differences from the first model. `width`: columns of the terminal, 0 for no
+    bound; published scores that it has no room for are named instead.
+    """
+    shown = found
+    while width and shown.references and _width(_score_table(shown)) > width:
+        shown = fewer_references(shown)
+    parts = [_columns(_score_table(shown))]
     if len(found.models) > 1:
         parts.append(f"difference from {found.models[0]}, on the same items, in points")
         parts.append(_columns(_change_table(found)))
-    return "\n\n".join([*parts, *_remarks(found)])
+    hidden = found.references[len(shown.references) :]
+    told = [f"No room here for the published scores of {', '.join(hidden)}; `--out FILE.md` writes all."]
+    return "\n\n".join([*parts, *_remarks(shown), *(told if hidden else [])])
 
 
 def as_markdown(found: Comparison) -> str:
@@ -134,8 +141,16 @@ def _remarks(found: Comparison) -> list[str]:
 # -- tables --------------------------------------------------------------------------------------------
 
 
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    return sum(_widths(rows)) + len(COLUMN_GAP) * (len(rows[0]) - 1)
+
+
 def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    widths = _widths(rows)
     lines = [
         COLUMN_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
     ]

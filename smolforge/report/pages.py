@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 
 def template_source(name: str) -> str:
@@ -17,12 +18,12 @@ def template_source(name: str) -> str:
 
 
 def filled(source: str, filters: Mapping[str, Any] = {}, **values: Any) -> str:
-    """The page's HTML. Every value is escaped; only what is marked as markup is not."""
+    """The page's HTML. Every value is escaped; only what is marked as markup is not. `head` is what all pages begin with."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= filters
-    return environment.from_string(source).render(**values)
+    return environment.from_string(source).render(head=Markup(template_source("head.html")), **values)
 
 
 def write_whole(file: Path, text: str) -> None:

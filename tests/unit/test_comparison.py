@@ -14,6 +14,7 @@ from smolforge.evals.measured import Measured
 from smolforge.evals.published import ARC, PEERS, PUBLISHED, references
 from smolforge.evals.stats import Interval, share_interval
 from smolforge.report import comparison
+from smolforge.report.pages import template_source
 
 TASKS = ("arc_challenge", "arc_easy", "hellaswag")
 ITEMS = 1000
@@ -116,3 +117,19 @@ def test_one_model_and_no_reference_is_a_table_too() -> None:
     text = comparison.as_text(found)
     assert "difference" not in text and "ublished" not in text
     assert "hellaswag" in comparison.as_page(found)
+
+
+def test_published_scores_stand_where_the_terminal_has_room_and_are_named_where_not() -> None:
+    models = [("mine", answers(0.4, 1))]
+    found = lay_side_by_side(models, ["text"], dict.fromkeys(TASKS, 0.25), list(PEERS))
+    wide, narrow = comparison.as_text(found), comparison.as_text(found, 80)
+    assert all(f"{peer}, published" in wide for peer in PEERS)
+    assert f"{PEERS[0]}, published" in narrow and f"{PEERS[-1]}, published" not in narrow
+    assert "No room here" in narrow and PEERS[-1] in narrow and "No room here" not in wide
+    table = narrow.partition("\n\n")[0]
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_both_pages_have_the_same_head() -> None:
+    page = comparison.as_page(laid(a=answers(0.4, 1)))
+    assert template_source("head.html") in page and "default-src 'none'" in page
