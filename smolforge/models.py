@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, EvalTexts, ForeignModel, Scores, Tokenizer
 from smolforge.errors import InputError, StoreError
-from smolforge.log import Log
-from smolforge.store import Store, flat_inputs, read_labels, read_record
+from smolforge.log import Log, terminal_width
+from smolforge.store import COMMAND_RUNS, Store, flat_inputs, read_labels, read_record
 
 if TYPE_CHECKING:
     from smolforge.released.pull import Pulled
@@ -52,10 +52,14 @@ def find_model(name: str, lab: Path) -> Artifact | Outside:
         return Outside(place, path.name if path.is_file() else path.resolve().name)
     if path.is_dir():
         inside = sorted(path.glob("*.gguf"))
+        if len(inside) == 1:
+            return Outside(inside[0], inside[0].name)
         raise InputError(
-            "this folder holds no model",
+            "this folder holds several models" if inside else "this folder holds no model",
             where=name,
-            fix=f"name the file: {inside[0]}" if inside else "it needs config.json and model.safetensors",
+            fix=f"name one of its files: {', '.join(map(str, inside[:4]))}"
+            if inside
+            else "it needs config.json and model.safetensors",
         )
     if path.suffix == ".gguf":
         raise InputError(f"there is no file `{name}`", fix="check the path")
@@ -170,7 +174,7 @@ def compare_models(
     found = lay_side_by_side(measured, forms, chances, beside)
     for file in files:
         comparison.write(found, file)
-    return "\n".join([comparison.as_text(found), *(f"wrote {file}" for file in files)])
+    return "\n".join([comparison.as_text(found, terminal_width()), *(f"wrote {file}" for file in files)])
 
 
 def _scores_of(
@@ -315,7 +319,7 @@ def _known(name: str, store: Store) -> bool:
     """Whether the lab has a run, or a label of a run, of this name."""
     run, _, label = name.partition("/")
     labels = read_labels(store.lab / "runs" / run)
-    return label in labels if label else run in store.runs() and run not in ("eval", "export")
+    return label in labels if label else run in store.runs() and run not in COMMAND_RUNS
 
 
 def _artifact(name: str, store: Store) -> Artifact:

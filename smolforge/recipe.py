@@ -55,7 +55,10 @@ class Recipe:
 def _setting(text: str) -> tuple[str, str]:
     path, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"`--set {text}` has no value", fix="write `--set path=value`")
+        raise ConfigError(
+            f"`--set {text}` has no value" if text.strip() else "`--set` is empty",
+            fix=f"write `--set {text.strip() or 'path'}=value`, without spaces around `=`",
+        )
     return path.strip(), value.strip()
 
 

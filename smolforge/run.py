@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import smolforge
 from smolforge.artifacts import Artifact, Scores
 from smolforge.config import to_plain
 from smolforge.devices import check_groups, prepare
-from smolforge.errors import ConfigError
+from smolforge.errors import ConfigError, SmolError
 from smolforge.launch.hosts import HostZero, follow
 from smolforge.launch.settings import LaunchSettings, make_launcher
 from smolforge.log import Log
@@ -70,7 +70,11 @@ def run_recipe(
             planned=len(planned.steps),
         )
         store.log.event("run", recipe=loaded.name)
-        loaded.function(store, cfg)
+        try:
+            loaded.function(store, cfg)
+        except BaseException as error:  # Ctrl-C too: the report says where it stopped
+            _note_stop(store, run_folder, error)
+            raise
     _conclude(store, run_folder)
 
 
@@ -83,6 +87,15 @@ def _launcher(lab: Path, run_name: str, launch: LaunchSettings) -> Iterator[Laun
             yield make_launcher(launch, host.announce)
     else:
         yield make_launcher(launch)
+
+
+def _note_stop(store: Store, run_folder: Path, error: BaseException) -> None:
+    """Where a run ended before its end. What stopped it may be the disk, so that nothing here may hide it."""
+    store.log.close_line()
+    with suppress(OSError, SmolError):
+        store.log.event("stopped", why=getattr(error, "what", type(error).__name__))
+        if store.labels:
+            _build_report(run_folder)
 
 
 def _conclude(store: Store, run_folder: Path) -> None:

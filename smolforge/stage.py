@@ -70,6 +70,11 @@ class Job(Machine):
     rank: int = 0
     ranks: int = 1
 
+    @property
+    def sealed(self) -> Path:
+        """Where the files of `out` stand once the stage is done: `lab/scratch/NAME/out` becomes `lab/artifacts/NAME`."""
+        return self.out.parents[2] / "artifacts" / self.out.parent.name
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -36,6 +36,8 @@ from smolforge.units import format_bytes, format_count, format_seconds
 A = TypeVar("A", bound=Artifact)
 KEY_LETTERS = 12
 RECORD = "record.json"
+COMMAND_RUNS = ("eval", "export")
+"""Runs that keep what these commands made; they hold no model of their own."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,8 @@ class Store:
         ]
         if len(matches) == 1:
             return self._open(matches[0])
-        known = ", ".join(f"{run}/{k}" for k in labels) if labels else ", ".join(self.runs()) or "nothing yet"
+        at_hand = [f"{run}/{k}" for k in labels] or [n for n in self.runs() if n not in COMMAND_RUNS]
+        known = ", ".join(at_hand) or "nothing yet"
         raise StoreError(
             f"there is no artifact called `{name}`"
             if not matches

@@ -97,9 +97,12 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     refused(done, "recipes")
 
 
-def test_a_folder_of_gguf_files_names_one(lab: Path, tmp_path: Path) -> None:
+def test_a_folder_of_gguf_files(lab: Path, tmp_path: Path) -> None:
     (tmp_path / "model-q8_0.gguf").write_bytes(b"GGUF")
-    refused(smol("chat", str(tmp_path), lab=lab), "holds no model", "name the file: ", "model-q8_0.gguf")
+    refused(smol("chat", str(tmp_path), lab=lab), "damaged", "model-q8_0.gguf")  # the only one is meant
+    (tmp_path / "model-f32.gguf").write_bytes(b"GGUF")
+    told = smol("chat", str(tmp_path), lab=lab)
+    refused(told, "several models", "model-q8_0.gguf", "model-f32.gguf")
 
 
 def test_a_lab_that_cannot_be_made(tmp_path: Path) -> None:
@@ -134,8 +137,9 @@ def test_what_is_left_out_is_named(lab: Path, tmp_path: Path) -> None:
     (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7\x00\x01")
     (tmp_path / "notes.md").write_text("Some words that can be read. " * 40)
     shown = io.StringIO()
-    Store(lab, "t", log=Log(show=shown)).run(own_folder, FolderConfig(path=str(tmp_path)), label="raw")
+    made = Store(lab, "t", log=Log(show=shown)).run(own_folder, FolderConfig(path=str(tmp_path)), label="raw")
     assert "paper.pdf (this PDF cannot be read" in shown.getvalue()
+    assert str(made.path / "skipped.jsonl") in shown.getvalue() and (made.path / "skipped.jsonl").is_file()
 
 
 def test_where_most_of_a_folder_is_dropped_that_is_said(lab: Path, tmp_path: Path) -> None:

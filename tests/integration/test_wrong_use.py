@@ -26,7 +26,8 @@ WRONG: list[tuple[list[str], str]] = [
     ([*QS, "conversations.shares.tols=0.1"], "did you mean `tools`"),
     ([*QS, "justaword"], "justaword"),
     ([*QS, "=3"], "no setting ``"),
-    ([*QS, ""], "path=value"),
+    ([*QS, ""], "`--set` is empty"),
+    ([*QS, "data"], "write `--set data=value`"),
     # settings: values
     ([*QS, "model.hidden_size=-64"], "`hidden_size` is -64"),
     ([*QS, "model.hidden_size=0"], "hidden_size"),
@@ -86,6 +87,8 @@ WRONG: list[tuple[list[str], str]] = [
     # data
     (["plan", "adapt"], "`data` is not set"),
     (["plan", "own_data"], "data"),
+    (["plan", "adapt", "--set", "data=nothing"], "the data folder is empty"),
+    (["run", "adapt", "--set", "data=nothing"], "the data folder is empty"),
     (["plan", "adapt", "--set", "data=absent"], "does not exist"),
     (["plan", "adapt", "--set", "data=words/a.txt"], "file, not a folder"),
     ([*RUN_ADAPT, "model=absent.gguf"], "absent.gguf"),
@@ -93,6 +96,8 @@ WRONG: list[tuple[list[str], str]] = [
     # models
     (["chat", "absent"], "absent"),
     (["chat", "nothing", "hello"], "no model"),
+    (["chat", "models", "hello"], "name one of its files: models/a.gguf, models/b.gguf"),
+    (["chat", "model", "hello"], "only.gguf"),
     (["chat", "./nowhere", "hello"], "no such file or folder"),
     (["chat", "./words/a.txt", "hello"], "this file is no model"),
     (["chat", "words/a.txt", "hello"], "words/a.txt"),
@@ -143,6 +148,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for file, text in files.items():
             (folder / name / file).write_text(text)
     (folder / "broken.gguf").write_bytes(b"GGUF" + bytes(40))
+    for name in ("models/a.gguf", "models/b.gguf", "model/only.gguf"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"GGUF" + bytes(40))
     (folder / "recipes").mkdir()
     (folder / "recipes" / "taken.py").write_text("")
     return folder

@@ -18,6 +18,8 @@ DOMAINS = ("web", "code", "mathematics", "textbooks", "stories")
 SKILLS = ("knowledge", "mathematics", "code", "instructions", "rewriting", "summarising", "tools")
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & "quotes" \x1b[31m'
 ITEMS = 120
+BEGUN_KEY = "b" * 64
+"""Of what a run that was cut is in the middle of; its stage has no name."""
 ABILITY = {"phase-1": 0.10, "phase-2": 0.18, "phase-3": 0.27, "sft": 0.55, "dpo": 0.60, "grpo": 0.66}
 
 
@@ -101,7 +103,8 @@ def _cut(lab: FakeLab, until: str) -> None:
     names = list(lab.labels)
     kept = names[: names.index(until) + 1]
     (lab.run / "labels.json").write_text(json.dumps({name: lab.labels[name] for name in kept}))
-    lab.event("start", label=names[len(kept)] if len(names) > len(kept) else "next")
+    begun = names[len(kept)] if len(names) > len(kept) else "next"
+    lab.event("start", label=begun, key=BEGUN_KEY)
 
 
 def _data(lab: FakeLab) -> None:

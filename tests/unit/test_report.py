@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import math
@@ -11,7 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from report_fixture import DOMAINS, EVIL, SKILLS, make_lab
+from report_fixture import BEGUN_KEY, DOMAINS, EVIL, SKILLS, make_lab
 
 from smolforge.evals.stats import share_interval
 from smolforge.report.build import build_report
@@ -103,7 +104,20 @@ def test_partial_runs(tmp_path: Path, until: str, there: list[str], missing: lis
     ids = re.findall(r'<section id="(\w+)"', page)
     assert set(there) <= set(ids)
     assert not set(missing) & set(ids)
-    assert "working on" in page
+    assert "not finished" not in page
+
+
+def test_a_run_is_worked_on_only_while_a_process_holds_its_lock(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, until="sft/model")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for name in ("stopped at", "working on"):
+        with (scratch / f"-{BEGUN_KEY[:12]}.lock").open("w") as lock:
+            if name == "working on":
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            page = build_report(lab.run, lab.artifacts).read_text("utf-8")
+        told = {words for words in ("stopped at", "working on", "Nobody works on it") if words in page}
+        assert told == ({"working on"} if name == "working on" else {"stopped at", "Nobody works on it"})
 
 
 def test_damaged_and_missing_files_are_left_out(tmp_path: Path) -> None:

@@ -187,6 +187,15 @@ def test_finding_by_label_folder_and_key(lab: Path) -> None:
         store.find("count-words")
 
 
+def test_runs_of_commands_are_not_offered_as_models(lab: Path) -> None:
+    recipe(quiet(lab))
+    for command in ("eval", "export"):
+        (lab / "runs" / command).mkdir()
+    with pytest.raises(StoreError) as caught:
+        Store(lab).find("nothing")
+    assert caught.value.fix == "known here: r"
+
+
 def test_lineage_reaches_the_sources(lab: Path) -> None:
     made = recipe(quiet(lab))
     tree = Store(lab).lineage(made)

@@ -218,11 +218,15 @@ def folder_found(folder: Path, *, limits: Limits | None = None, benchmarks: bool
                 first_error = first_error or error
                 yield Skipped(relative, "unreadable file", error.what)
     if not seen_file:
-        raise InputError(
-            "the data folder is empty", where=str(folder), fix="put pages, documents, code or chats in it"
-        )
+        raise _empty(folder)
     if first_error is not None and not found_any:
         raise first_error
+
+
+def _empty(folder: Path) -> InputError:
+    return InputError(
+        "the data folder is empty", where=str(folder), fix="put pages, documents, code or chats in it"
+    )
 
 
 def shown_name(relative: Path) -> str:
@@ -249,7 +253,7 @@ def _check_folder(folder: Path) -> None:
 def folder_digest(folder: Path) -> str:
     """32 hex digits that change when a file of the folder changes: names, sizes, and the bytes themselves.
 
-    Of a file over 64 MiB only the first and last MiB are read. A missing folder is an `InputError`. A run is planned before it
+    Of a file over 64 MiB only the first and last MiB are read. A missing or empty folder is an `InputError`. A run is planned before it
     is run, so the bytes are read once a process, while no file's size and time change.
     """
     _check_folder(folder)
@@ -257,6 +261,8 @@ def folder_digest(folder: Path) -> str:
     for path, skip in list_files(folder):
         stamp = (0, 0) if skip else (path.stat().st_size, path.stat().st_mtime_ns)
         listed.append((path, shown_name(path.relative_to(folder)), skip, *stamp))
+    if not listed:
+        raise _empty(folder)
     return _digest_of_files(tuple(listed))
 
 

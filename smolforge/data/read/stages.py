@@ -83,7 +83,7 @@ class FolderConfig:
 def watched_folder(path: str) -> FolderConfig:
     """The config of a folder as it is now: its digest notices changed files. For recipes.
 
-    Raises InputError for a missing folder.
+    Raises InputError for a missing or empty folder.
     """
     from smolforge.data.read.sources import folder_digest
 
@@ -132,12 +132,9 @@ def _say_what_was_left_out(job: Job, left_out: Sequence[str]) -> None:
     """By name, as many as can be read in passing; all of them stand in skipped.jsonl."""
     if not left_out:
         return
-    more = (
-        f" and {len(left_out) - MOST_NAMED} more, named in skipped.jsonl"
-        if len(left_out) > MOST_NAMED
-        else ""
-    )
+    more = f", and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
     job.log.say(f"  left out: {', '.join(left_out[:MOST_NAMED])}{more}")
+    job.log.say(f"  all of them, and why: {job.sealed / 'skipped.jsonl'}")
 
 
 def _count(facts: dict[str, int], more: Mapping[str, int]) -> None:
