@@ -129,9 +129,9 @@ def run(
     **machine: Any,
 ) -> None:
     """Build what a recipe asks for and is not there yet; resumes by itself."""
+    from smolforge.devices import CUDA_MACHINE, Machine
     from smolforge.launch.settings import LaunchSettings, parse_options
     from smolforge.run import run_recipe
-    from smolforge.stage import CUDA_MACHINE, Machine
 
     asked: dict[str, Any] = dict(CUDA_MACHINE) if machine["device"].startswith("cuda") else {}
     asked |= {name: value for name, value in machine.items() if value is not None}

@@ -10,7 +10,7 @@ from pathlib import Path
 import smolforge
 from smolforge.artifacts import Artifact, Scores
 from smolforge.config import to_plain
-from smolforge.devices import check_groups, prepare
+from smolforge.devices import Machine, check_groups, prepare
 from smolforge.errors import ConfigError, SmolError
 from smolforge.launch.hosts import HostZero, follow
 from smolforge.launch.settings import LaunchSettings, make_launcher
@@ -18,7 +18,7 @@ from smolforge.log import Log
 from smolforge.models import talking_label
 from smolforge.plan import Plan
 from smolforge.recipe import load_recipe
-from smolforge.stage import Launcher, Machine
+from smolforge.stage import Launcher
 from smolforge.store import Store, disk_errors, write_json
 from smolforge.tries import questions_answered
 from smolforge.units import format_seconds

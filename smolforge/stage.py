@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,38 +19,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from smolforge.artifacts import Artifact, Facts
 from smolforge.config import to_plain
+from smolforge.devices import Machine
 from smolforge.log import Log
 
 A = TypeVar("A", bound=Artifact)
 
 Input = Artifact | Mapping[str, Artifact] | None
 """One artifact, a named group of them (`{"web": …, "code": …}`), or nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """How the machine is used; changes speed and rounding only.
-
-    threads       processor threads to use
-    device        torch device name
-    micro_tokens  positions that go through the model at once; None: as many as keep activations in bounds
-    shard         processes that share one copy of the model: 1 copies it to all, `ranks` splits it over all
-    recompute     make activations again on the way back instead of keeping them
-    compile       let torch compile the layers (CUDA)
-    deterministic the same bits every time on CUDA too, at some cost in speed
-    """
-
-    threads: int = os.cpu_count() or 1
-    device: str = "cpu"
-    micro_tokens: int | None = None
-    shard: int = 1
-    recompute: bool = False
-    compile: bool = False
-    deterministic: bool = False
-
-
-CUDA_MACHINE = {"compile": True, "micro_tokens": 32_768}
-"""What a machine is told on CUDA where the user does not say: large products, compiled. Chosen, untested."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,11 @@ from typing import Any, TypeVar
 from smolforge import artifacts as kinds
 from smolforge.artifacts import Artifact, Facts
 from smolforge.config import to_plain
+from smolforge.devices import Machine
 from smolforge.errors import StageError, StoreError
 from smolforge.log import Log
 from smolforge.provenance import give_memory_back, provenance_of, reset_peak_memory
-from smolforge.stage import Input, Job, Launcher, Machine, Stage, input_digests, stage_key
+from smolforge.stage import Input, Job, Launcher, Stage, input_digests, stage_key
 from smolforge.units import format_bytes, format_count, format_seconds
 
 A = TypeVar("A", bound=Artifact)

@@ -22,8 +22,9 @@ from typing import Any
 from smolforge import artifacts as kinds
 from smolforge.artifacts import Artifact
 from smolforge.config import from_plain, to_plain
+from smolforge.devices import Machine
 from smolforge.errors import ConfigError, InputError, StoreError
-from smolforge.stage import Input, Job, Machine, Stage
+from smolforge.stage import Input, Job, Stage
 from smolforge.store import as_artifact, read_record, write_json
 
 TASK_FILE = "task.json"

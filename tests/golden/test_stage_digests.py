@@ -20,8 +20,8 @@ from smolforge.data.clean.stages import (
     hold_out,
 )
 from smolforge.data.tokens.stages import TokenizeConfig, tokenize
+from smolforge.devices import Machine
 from smolforge.log import Log
-from smolforge.stage import Machine
 from smolforge.store import Store, read_record
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
 from smolforge.written.stages import (

@@ -143,7 +143,7 @@ def test_the_loss_curve_is_that_of_the_cpu(kind):
 DETERMINISTIC = """
 import hashlib, sys
 from smolforge.devices import prepare
-from smolforge.stage import Machine
+from smolforge.devices import Machine
 prepare(Machine(device="cuda", deterministic=True))
 import torch
 from test_on_cuda import SHAPE, Batches

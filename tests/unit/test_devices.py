@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from smolforge import devices
 from smolforge.cli import main
+from smolforge.devices import Machine
 from smolforge.errors import ConfigError
-from smolforge.stage import Machine
 
 
 def test_the_cpu_is_always_there_and_needs_no_torch():
