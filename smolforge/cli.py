@@ -218,18 +218,14 @@ def recipes() -> None:
 @click.option("--like", default="own_data", show_default=True, help="The recipe to start from.")
 def new(name: str, like: str) -> None:
     """Write a recipe of your own into ./recipes, to be edited."""
-    from smolforge.recipe import load_recipe
+    from smolforge.recipe import copy_recipe
 
     if not name.isidentifier():
         raise ConfigError(f"`{name}` cannot name a recipe", fix="use letters, digits and underscores")
-    path = Path("recipes") / f"{name}.py"
-    if path.exists():
-        raise ConfigError("this recipe exists already", where=str(path), fix="choose another name")
-    text = load_recipe(like).path.read_text("utf-8")
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, "utf-8")
+    written = copy_recipe(like, name, Path("recipes"))
     click.echo(
-        f"wrote {path}, a copy of `{like}`\nnext: edit it, then `smol plan {name}` and `smol run {name}`"
+        f"wrote {' and '.join(map(str, written))}, a copy of `{like}`\n"
+        f"next: edit it, then `smol plan {name}` and `smol run {name}`"
     )
 
 

@@ -2,16 +2,23 @@
 
 SCALES = {"demo": Config(...), "tiny": Config(...)}
 def recipe(store: Store, cfg: Config) -> None: ...
+
+Long settings may stand in a file of the same name in the folder `settings` beside it, from which the recipe imports
+them: `from settings.demo import SCALES, Config`.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from smolforge.config import from_plain, set_paths
@@ -79,12 +86,9 @@ def load_recipe(name: str) -> Recipe:
         raise ConfigError(
             f"there is no recipe `{name}`", fix=f"known here: {known}; or give a path to a .py file"
         )
-    spec = importlib.util.spec_from_file_location(f"smolforge_recipe_{path.stem}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        with _settings_beside(path):
+            module = _executed(path, f"smolforge_recipe_{path.stem}")
     except (SyntaxError, ImportError, NameError, AttributeError, TypeError) as error:
         line = getattr(error, "lineno", None) or _line_in(path, error)
         raise ConfigError(
@@ -100,6 +104,54 @@ def load_recipe(name: str) -> Recipe:
             fix="it needs `SCALES` (name → config) and `recipe(store, cfg)`",
         )
     return Recipe(path.stem, path, scales, function)
+
+
+def _settings_file(recipe: Path) -> Path:
+    return recipe.parent / "settings" / recipe.name
+
+
+@contextmanager
+def _settings_beside(recipe: Path) -> Iterator[None]:
+    """While a recipe loads, `settings.NAME` is the file of its own name beside it, whatever else was loaded before."""
+    file, name = _settings_file(recipe), f"settings.{recipe.stem}"
+    if not file.is_file():
+        yield
+        return
+    folder = sha256(str(file.resolve()).encode()).hexdigest()[:8]
+    hidden = {key: sys.modules.get(key) for key in ("settings", name)}
+    sys.modules["settings"] = ModuleType("settings")
+    sys.modules[name] = _executed(file, f"smolforge_settings_{recipe.stem}_{folder}")
+    try:
+        yield
+    finally:
+        for key, module in hidden.items():
+            sys.modules.pop(key)
+            if module is not None:
+                sys.modules[key] = module
+
+
+def _executed(path: Path, name: str) -> ModuleType:
+    """The file as a module called `name`, which stays: types are looked up in it later."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def copy_recipe(like: str, name: str, folder: Path) -> list[Path]:
+    """Write recipe `like`, and its settings where they stand apart, as recipe `name` into `folder`; the files written."""
+    taken = load_recipe(like).path
+    files = {folder / f"{name}.py": taken, _settings_file(folder / f"{name}.py"): _settings_file(taken)}
+    for path in files:
+        if path.exists():
+            raise ConfigError("this recipe exists already", where=str(path), fix="choose another name")
+    wanted = {path: source.read_text("utf-8") for path, source in files.items() if source.is_file()}
+    for path, text in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(re.sub(rf"\bsettings\.{taken.stem}\b", f"settings.{name}", text), "utf-8")
+    return list(wanted)
 
 
 def _line_in(path: Path, error: BaseException) -> int | None:

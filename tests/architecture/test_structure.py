@@ -214,7 +214,7 @@ def test_no_file_has_an_empty_name() -> None:
     assert not [name_of(p) for p in PACKAGE.rglob("*") if p.stem in forbidden]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.py")), ids=name_of)
 def test_recipes_only_call_stages(path: Path) -> None:
     """A recipe opens no file and reads no artifact: what it knows is its config."""
     tree = ast.parse(path.read_text("utf-8"))
@@ -227,6 +227,16 @@ def test_recipes_only_call_stages(path: Path) -> None:
         inside = module.split(".")[1:] if module.startswith("smolforge.") else []
         if inside and (PACKAGE / inside[0]).is_dir():
             assert inside[-1] in ("stages", "config"), f"{module}.{part}"
+
+
+RECIPE_LINES = {"adapt": 170, "own_data": 230, "quickstart": 315, "smollm2": 435}
+"""Where 150 do not do, or are yet to be reached."""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")), ids=name_of)
+def test_a_recipe_is_about_a_page(path: Path) -> None:
+    """The flow is read in one sitting; long settings stand in `recipes/settings`."""
+    assert len(path.read_text("utf-8").splitlines()) <= RECIPE_LINES.get(path.stem, 150)
 
 
 if __name__ == "__main__":

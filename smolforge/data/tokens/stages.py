@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from smolforge.artifacts import Corpus, Facts, Tokenizer, TokenShards
 from smolforge.config import config
 from smolforge.stage import Job, stage
+from smolforge.store import Store
 
 
 @config
@@ -36,3 +39,19 @@ def tokenize(cfg: TokenizeConfig, job: Job, *, corpus: Corpus, tokenizer: Tokeni
         allow_special=cfg.special,
         tick=lambda tokens: job.log.progress(tokens, max(total, tokens), "tokens"),
     )
+
+
+def tokenize_each(
+    store: Store, corpora: Mapping[str, Corpus], tokenizer: Tokenizer, special: Collection[str] = ("chat",)
+) -> dict[str, TokenShards]:
+    """Every corpus as token ids, labelled `shards/NAME`; in those named `special`, special-token strings are ids."""
+    return {
+        name: store.run(
+            tokenize,
+            TokenizeConfig(special=name in special),
+            label=f"shards/{name}",
+            corpus=corpus,
+            tokenizer=tokenizer,
+        )
+        for name, corpus in corpora.items()
+    }
