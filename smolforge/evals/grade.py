@@ -15,7 +15,9 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from smolforge.errors import InputError
+from smolforge.evals.call_match import calls_fault
 from smolforge.evals.checks import run_checks
+from smolforge.evals.rules import rule_named
 from smolforge.evals.sandbox import Limits, run_programs
 from smolforge.evals.task import Item
 from smolforge.text.chat import TOOL_CALL, parse_tool_calls
@@ -25,6 +27,7 @@ Form = Literal["text", "chat"]
 NUMBER = re.compile(r"(?<![\d.])[-−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 FINAL_MARK = re.compile(r"####|\\boxed\{|\banswer is:?|\banswer:", re.IGNORECASE)
 HASH_MARK = "####"
+BFCL = "bfcl"
 FENCE = re.compile(r"```([a-zA-Z0-9+-]*)[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 PYTHON_FENCES = ("", "python", "python3", "py")
 TEX_IN_NUMBER = re.compile(r"(?<=\d)(?:\{,\}|\\[,!;:])(?=\d)|\\(?=\$)")
@@ -74,11 +77,11 @@ def grade_answers(
 def grade_text(item: Item, answer: str) -> Grade:
     """The grade of an answer that needs no sandbox."""
     if item.kind == "exact":
-        return grade_exact(item.answer, answer)
+        return grade_by_rule(item, answer) if item.rule else grade_exact(item.answer, answer)
     if item.kind == "checks":
         return _grade_checks(item, answer)
     if item.kind == "tool_call":
-        return grade_calls(item.answer, answer)
+        return grade_bfcl(item, answer) if item.rule == BFCL else grade_calls(item.answer, answer)
     if item.kind == "overlap":
         overlap = rouge_l(answer, str(item.answer))
         right = overlap >= item.threshold
@@ -103,6 +106,13 @@ def has_ended(item: Item, answer: str, form: Form) -> bool:
 
 
 # -- exact answers -------------------------------------------------------------------------------------
+
+
+def grade_by_rule(item: Item, answer: str) -> Grade:
+    """The verdict of the rule that the item names."""
+    match = rule_named(item.rule, item.id)(item.answer, answer)
+    reason = "" if match.exact else f"`{answer[:60]}` is not `{str(item.answer)[:60]}`"
+    return Grade(match.exact, match.credit, reason)
 
 
 def grade_exact(wanted: Any, answer: str) -> Grade:
@@ -186,6 +196,18 @@ def grade_calls(wanted: Any, answer: str) -> Grade:
     credit = sum(credits) / max(len(asked), len(given))
     right = credit == 1.0
     return Grade(right, credit, "" if right else f"called {json.dumps(given, ensure_ascii=False)[:200]}")
+
+
+def grade_bfcl(item: Item, answer: str) -> Grade:
+    """Calls by the leaderboard's rules; where none is wanted, an answer without any is right."""
+    wanted, given = item.answer["calls"], parse_tool_calls(answer)
+    if not wanted:
+        right = TOOL_CALL not in answer and bool(answer.strip())
+        return Grade(right, float(right), "" if right else "a call where none was needed, or no answer")
+    if given is None:
+        return Grade(False, 0.0, "no call that can be read")
+    fault = calls_fault(wanted, given, item.answer["functions"])
+    return Grade(not fault, float(not fault), fault)
 
 
 def _call_credit(asked: Mapping[str, Any], given: Mapping[str, Any]) -> float:

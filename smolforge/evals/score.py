@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from smolforge.evals import stats
 from smolforge.evals.grade import Form, Grade, cut_answer, grade_answers, has_ended
 from smolforge.evals.sandbox import Limits
 from smolforge.evals.task import Item, Score
-from smolforge.language_model import LanguageModel, Sampling
+from smolforge.language_model import LanguageModel, Logprob, Sampling
 
 UNIFORM_BITS_PER_BYTE = 8.0
 ANSWER_ROUND_TOKENS = 32
 """Answer lengths are rounded up to this many tokens, so that items of unlike limits share a batch."""
 BATCH_ITEMS = 256
 CHAT_DOMAIN = "chat"
+LIKELIHOOD_KINDS = ("choice", "greedy")
+"""Kinds of items whose answers are weighed, not written."""
 
 
 class TokenCoder(Protocol):
@@ -92,8 +94,8 @@ def evaluate(
     form   `text`: `prompt` is continued; `chat`: `messages` are answered through the chat template
     watch  called with (items done, items in all)
     """
-    chosen = [i for i, item in enumerate(items) if item.kind == "choice"]
-    written = [i for i, item in enumerate(items) if item.kind != "choice"]
+    chosen = [i for i, item in enumerate(items) if item.kind in LIKELIHOOD_KINDS]
+    written = [i for i, item in enumerate(items) if item.kind not in LIKELIHOOD_KINDS]
     judged: dict[int, Judged] = {}
     for start in range(0, len(chosen), BATCH_ITEMS):
         part = chosen[start : start + BATCH_ITEMS]
@@ -117,7 +119,7 @@ def _tell(watch: Any, done: int, total: int) -> None:
 
 
 def score_skills(judged: Sequence[Judged]) -> list[Score]:
-    """One share of right answers a skill, with Wilson's interval."""
+    """One score a skill: the share of right answers with Wilson's interval, or the mean credit."""
     skills: dict[str, list[Judged]] = {}
     for one in judged:
         skills.setdefault(one.item.skill, []).append(one)
@@ -125,41 +127,76 @@ def score_skills(judged: Sequence[Judged]) -> list[Score]:
 
 
 def _score_skill(skill: str, judged: Sequence[Judged]) -> Score:
-    share = stats.share_interval(sum(one.grade.right for one in judged), len(judged))
+    interval = _interval(judged)
     return Score(
         skill=skill,
-        value=share.value,
-        low=share.low,
-        high=share.high,
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
         chance=math.fsum(one.item.chance for one in judged) / len(judged),
         items=len(judged),
-        detail={"credit": round(math.fsum(one.grade.credit for one in judged) / len(judged), 6)},
+        detail={
+            "credit": round(math.fsum(one.grade.credit for one in judged) / len(judged), 6),
+            "share_right": round(sum(one.grade.right for one in judged) / len(judged), 6),
+        },
     )
+
+
+def _interval(judged: Sequence[Judged]) -> stats.Interval:
+    """The share of right answers, or the mean credit where that is the metric of every item; within 0..1."""
+    if all(one.item.metric == "credit" for one in judged):
+        mean = stats.mean_interval([one.grade.credit for one in judged])
+        return stats.Interval(mean.value, max(0.0, mean.low), min(1.0, mean.high))
+    return stats.share_interval(sum(one.grade.right for one in judged), len(judged))
 
 
 # -- choices -------------------------------------------------------------------------------------------
 
 
 def judge_choices(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form) -> list[Judged]:
-    """The choice with the highest log-probability a character wins, its leading space not counted.
+    """The choice with the highest log-probability wins: a character (its leading space not counted), a token or in sum.
 
-    Source: the "cloze" formulation that SmolLM2 reports, arXiv:2502.02737, section 4.
+    Source of the first: the "cloze" formulation that SmolLM2 reports, arXiv:2502.02737, section 4.
     """
     prompts: list[list[int]] = []
     continuations: list[list[int]] = []
     for item in items:
-        prompt, follows_word = prompt_ids(tok, item, form)
-        for choice in item.choices:
+        asked = [prompt_ids(tok, one, form) for one in _for_each_choice(item)]
+        for choice, (prompt, follows_word) in zip(
+            item.choices, asked * (len(item.choices) // len(asked)), strict=True
+        ):
             prompts.append(prompt)
             continuations.append(
                 tok.encode(f" {choice}" if follows_word and not choice[:1].isspace() else choice)
             )
     found = iter(model.logprobs(prompts, continuations))
-    return [_judge_choice(item, [next(found).total for _ in item.choices]) for item in items]
+    return [_judge(item, [next(found) for _ in item.choices]) for item in items]
 
 
-def _judge_choice(item: Item, totals: Sequence[float]) -> Judged:
-    rates = [total / max(1, len(choice.strip())) for total, choice in zip(totals, item.choices, strict=True)]
+def _for_each_choice(item: Item) -> list[Item]:
+    """The item as it is asked for each of its choices; once where all are asked alike."""
+    if not item.contexts:
+        return [item]
+    return [
+        replace(item, prompt=context, messages=[{"role": "user", "content": context}])
+        for context in item.contexts
+    ]
+
+
+def _judge(item: Item, found: Sequence[Logprob]) -> Judged:
+    if item.kind == "choice":
+        return _judge_choice(item, found)
+    grade = Grade(found[0].is_greedy, float(found[0].is_greedy), "" if found[0].is_greedy else "another word")
+    return Judged(item, item.choices[0] if grade.right else "", grade)
+
+
+def _judge_choice(item: Item, found: Sequence[Logprob]) -> Judged:
+    lengths = {
+        "character": [len(choice.strip()) for choice in item.choices],
+        "token": [one.tokens for one in found],
+        "sum": [1] * len(found),
+    }[item.norm]
+    rates = [one.total / max(1, length) for one, length in zip(found, lengths, strict=True)]
     best = max(range(len(rates)), key=rates.__getitem__)
     weights = [math.exp(rate - rates[best]) for rate in rates]
     right = best == item.answer

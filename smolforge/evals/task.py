@@ -12,17 +12,21 @@ from typing import Any, Literal, get_args
 
 from smolforge.errors import InputError
 
-Kind = Literal["choice", "exact", "checks", "code", "tool_call", "overlap"]
+Kind = Literal["choice", "greedy", "exact", "checks", "code", "tool_call", "overlap"]
+Metric = Literal["share", "credit"]
+Norm = Literal["character", "token", "sum"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One held-out question.
 
-    kind      choice     the answer is `choices[answer]`; the choice with the highest log-probability a
-                         character wins
-              exact      the final number of the answer equals `answer`, or its first line does where
-                         `answer` is no number; a list of texts names aliases; `"#### 18"` asks for the mark
+    kind      choice     the answer is `choices[answer]`; the choice with the highest log-probability wins, a
+                         character, a token or in sum, as `norm` says; `contexts` has a prompt for each choice where they differ
+              greedy     `choices` holds the answer alone; right where every token of it is the most probable one
+              exact      by the rule of `evals.rules` that `rule` names; without one, the final number of the answer
+                         equals `answer`, or its first line does where `answer` is no number; a list of texts
+                         names aliases; `"#### 18"` asks for the mark
               checks     every `{"name", "args"}` in `checks` passes (`evals.checks`)
               code       `answer` is a program of assertions run in the sandbox after the model's code
               tool_call  the calls equal `answer` (`{"name", "arguments"}` or a list; empty: no call)
@@ -32,6 +36,7 @@ class Item:
     stops     text form: an answer ends where one of these begins; chat_stops: the same of the chat form, for questions
               with worked examples, after which a model goes on to write the next one
     chance    probability that a blind guess is right
+    metric    what the skill's score is: the share of right answers, or their mean credit (word overlap, F1)
     """
 
     id: str
@@ -40,7 +45,10 @@ class Item:
     messages: Sequence[Mapping[str, Any]]
     prompt: str = ""
     choices: Sequence[str] = ()
+    contexts: Sequence[str] = ()
     answer: Any = None
+    norm: Norm = "character"
+    rule: str = ""
     checks: Sequence[Mapping[str, Any]] = ()
     tools: Sequence[Mapping[str, Any]] = ()
     code_prefix: str = ""
@@ -48,6 +56,7 @@ class Item:
     chat_stops: Sequence[str] = ()
     threshold: float = 0.5
     chance: float = 0.0
+    metric: Metric = "share"
     max_new_tokens: int = 64
 
 
@@ -58,6 +67,9 @@ ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "messages": (list, tuple),
     "prompt": str,
     "choices": (list, tuple),
+    "contexts": (list, tuple),
+    "norm": str,
+    "rule": str,
     "checks": (list, tuple),
     "tools": (list, tuple),
     "code_prefix": str,
@@ -65,6 +77,7 @@ ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "chat_stops": (list, tuple),
     "threshold": (int, float),
     "chance": (int, float),
+    "metric": str,
     "max_new_tokens": int,
 }
 
@@ -90,6 +103,14 @@ def item_from_plain(plain: Any, where: str) -> Item:
         raise InputError(f"there is no kind of item `{item.kind}`", where=where, fix=f"use {get_args(Kind)}")
     if item.kind == "choice" and not (isinstance(item.answer, int) and 0 <= item.answer < len(item.choices)):
         raise InputError("a choice item's `answer` is not the place of one of its choices", where=where)
+    if item.contexts and len(item.contexts) != len(item.choices):
+        raise InputError("an item's `contexts` are not one for each of its `choices`", where=where)
+    if item.kind == "greedy" and len(item.choices) != 1:
+        raise InputError("a greedy item has the answer as its only choice", where=where)
+    if item.metric not in get_args(Metric):
+        raise InputError(f"there is no metric `{item.metric}`", where=where, fix=f"use {get_args(Metric)}")
+    if item.norm not in get_args(Norm):
+        raise InputError(f"there is no norm `{item.norm}`", where=where, fix=f"use {get_args(Norm)}")
     return item
 
 

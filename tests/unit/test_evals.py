@@ -9,6 +9,7 @@ from smolforge.artifacts import Checkpoint, EvalTexts, Tokenizer
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals import score
 from smolforge.evals.grade import (
+    Grade,
     code_program,
     cut_answer,
     final_number,
@@ -401,3 +402,41 @@ def test_held_out_chats_are_read_with_their_control_tokens(monkeypatch):
     texts = [score.HeldOutText("1", domain, "<|im_start|>a") for domain in ("chat", "web", "own_chat")]
     score.text_bits(model, model, texts)
     assert asked == [True, False, False]
+
+
+def test_greedy_items_and_contexts_of_their_own():
+    model, seen = Bigram(), []
+
+    def logprobs(prompts, continuations):
+        seen.extend(map(model.decode, prompts))
+        totals = [-1.0 if model.decode(prompt) in ("good", "a:") else -3.0 for prompt in prompts]
+        return [Logprob(total, 1, total > -2) for total in totals]
+
+    model.logprobs = logprobs
+    right, wrong = (item("greedy", prompt=prompt, choices=["x"], answer="x") for prompt in ("a:", "b:"))
+    partial = item("choice", contexts=["bad", "good"], choices=["x", "x"], answer=1)
+    judged = score.judge_choices(model, model, [right, wrong, partial], "text")
+    assert [one.grade.right for one in judged] == [True, False, True]
+    assert seen == ["a:", "b:", "bad", "good"]
+    assert judged[1].plain()["wanted"] == "x" and judged[1].answer == ""
+    for fault in ({"contexts": ["a"]}, {"norm": "word"}, {"metric": "mean"}):
+        with pytest.raises(InputError):
+            item_from_plain({**item_to_plain(partial), **fault}, "here")
+    with pytest.raises(InputError, match="only choice"):
+        item_from_plain({**item_to_plain(right), "choices": ["a", "b"]}, "here")
+
+
+@pytest.mark.parametrize(("norm", "best"), [("character", "aaaa"), ("token", "bbbb"), ("sum", "c")])
+def test_choices_are_compared_as_the_item_says(norm, best):
+    model, totals = Bigram(), {" aaaa": (-4.0, 1), " bbbb": (-4.4, 4), " c": (-2.0, 1)}
+    model.logprobs = lambda p, c: [Logprob(*totals[model.decode(ids)], False) for ids in c]
+    asked = item("choice", choices=["aaaa", "bbbb", "c"], answer=0, norm=norm)
+    assert score.judge_choices(model, model, [asked], "text")[0].answer == best
+
+
+def test_a_skill_measured_by_credit_is_its_mean():
+    items = [item("overlap", answer="a b", metric="credit", id=str(n)) for n in range(3)]
+    judged = [score.Judged(one, "", Grade(False, credit)) for one, credit in zip(items, (0.2, 0.4, 0.6), strict=True)]  # fmt: skip
+    [found] = score.score_skills(judged)
+    assert found.value == pytest.approx(0.4) and found.detail["share_right"] == 0
+    assert 0 <= found.low < 0.4 < found.high <= 1
