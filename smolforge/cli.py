@@ -248,9 +248,11 @@ asking_options = [
         "--benchmarks",
         type=click.Path(path_type=Path),
         required=True,
-        help="Folder with benchmark files (JSON lines).",
+        help="Folder with benchmark files (JSON lines or Parquet).",
     ),
-    click.option("--tasks", help="Comma-separated task names (default: all that the folder holds)."),
+    click.option(
+        "--tasks", help="Comma-separated task names (default: the usual ones that the folder holds)."
+    ),
     click.option(
         "--items",
         "items_per_task",

@@ -55,7 +55,7 @@ class EvaluateConfig:
 class LoadBenchmarksConfig:
     """Public benchmarks in a folder of JSON lines.
 
-    names           as in `evals.tasks.BENCHMARKS`; empty: all that the folder holds
+    names           as in `evals.tasks.BENCHMARKS`; empty: the usual ones that the folder holds
     items_per_task  how many questions of each, always the same ones for one seed; 0 for all
     digest          `sources.folder_digest(folder)`, so that changed files are noticed
     """
@@ -137,7 +137,7 @@ def evaluate(
     return _facts(scores)
 
 
-@stage(makes=EvalTexts, version=3)
+@stage(makes=EvalTexts, version=4)
 def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
     """Read public benchmarks as held-out items.
 
@@ -171,10 +171,10 @@ def load_benchmarks(cfg: LoadBenchmarksConfig, job: Job) -> Facts:
 
 def _wanted_files(folder: Path) -> list[str]:
     """What is looked for, as `arc_easy (arc/ARC-Easy-test.jsonl)`."""
-    from smolforge.evals.tasks import BENCHMARKS, MissingBenchmark, load_benchmark
+    from smolforge.evals.tasks import MissingBenchmark, load_benchmark, usual_benchmarks
 
     found = []
-    for name in sorted(BENCHMARKS):
+    for name in usual_benchmarks():
         try:
             load_benchmark(name, folder)
         except MissingBenchmark as problem:

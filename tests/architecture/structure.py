@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SPLIT_ROOMS = ("data",)
+SPLIT_ROOMS = ("data", "evals")
 """Folders whose folders are the rooms."""
 TOP: Mapping[str, str] = {
     **dict.fromkeys(

@@ -7,8 +7,12 @@ import pytest
 from smolforge.evals.grade import grade_answers
 from smolforge.evals.sandbox import Limits
 from smolforge.evals.tasks import BENCHMARKS, load_benchmark
-from smolforge.evals.tasks.rows import read_rows
+from smolforge.evals.tasks.rows import MissingBenchmark, read_rows
 
+NOT_AT_HAND = {"cnn_dailymail", "coqa", "drop", "open_rewrite", "squad_v2"} | {
+    name for name in BENCHMARKS if name.startswith("bfcl_")
+}
+"""Those whose files the folder of real data does not have; their layouts are tested in `unit/test_tasks.py`."""
 PATIENT = Limits(cpu_seconds=8.0, wall_seconds=30.0)
 
 
@@ -21,11 +25,16 @@ def folder(shared_data):
 
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_every_benchmark_reads_whole(folder, name):
+    if name in NOT_AT_HAND:
+        with pytest.raises(MissingBenchmark):
+            load_benchmark(name, folder)
+        return
     items = load_benchmark(name, folder)
-    assert len(items) > 50
+    assert len(items) >= 50
     assert len({one.id for one in items}) == len(items)
     assert all(one.skill == name for one in items)
     if items[0].kind == "choice":
+        assert all(one.answer < len(one.choices) for one in items)
         most_common = Counter(one.answer for one in items).most_common(1)[0][1]
         assert most_common / len(items) < items[0].chance + 0.15  # a wrong key column would show here
 

@@ -259,7 +259,7 @@ def test_ifeval_relations():
 
 
 def test_hellaswag_artefacts_go():
-    assert clean("How to [header] x [title] Do it [step]  now") == "How to x. Do it now"
+    assert clean("How to [header] x [title] Do it [step] now ") == "How to x. Do it now"
 
 
 # -- the stages ----------------------------------------------------------------------------------------

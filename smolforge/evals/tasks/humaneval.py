@@ -8,15 +8,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from smolforge.evals.task import Item
-from smolforge.evals.tasks.rows import field, read_rows
+from smolforge.evals.tasks.rows import Source, field, read
 
+TEST = Source(
+    place="humaneval/HumanEval",
+    columns=("task_id", "prompt", "test", "entry_point"),
+    repo="openai/openai_humaneval",
+    subsets=("openai_humaneval",),
+)
 MAX_NEW_TOKENS = 384
 
 
 def items(folder: Path) -> list[Item]:
     """The problems, each with its assertions and the call that runs them."""
     made = []
-    for number, row in enumerate(read_rows(folder / "humaneval", "HumanEval")):
+    for number, row in enumerate(read(folder, TEST)):
         where = f"humaneval, row {number + 1}"
         prompt = field(row, "prompt", where)
         made.append(

@@ -13,8 +13,14 @@ from typing import Any
 
 from smolforge.errors import InputError
 from smolforge.evals.task import Item
-from smolforge.evals.tasks.rows import field, read_rows
+from smolforge.evals.tasks.rows import Source, field, read
 
+PROMPTS = Source(
+    place="ifeval/input_data",
+    columns=("prompt", "instruction_id_list", "kwargs"),
+    repo="google/IFEval",
+    split="train",
+)
 MAX_NEW_TOKENS = 1280
 LESS_THAN = "less than"
 
@@ -25,7 +31,7 @@ Given = Mapping[str, Any]
 def items(folder: Path) -> list[Item]:
     """The prompts with their checkers."""
     made = []
-    for number, row in enumerate(read_rows(folder / "ifeval", "input_data")):
+    for number, row in enumerate(read(folder, PROMPTS)):
         where = f"ifeval, row {number + 1}"
         prompt = field(row, "prompt", where)
         pairs = zip(field(row, "instruction_id_list", where), field(row, "kwargs", where), strict=True)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from smolforge.evals.task import Item
-from smolforge.evals.tasks.rows import choice_item, field, question_prompt, read_rows
+from smolforge.evals.tasks.rows import Source, choice_item, field, question_prompt, read, text_field
+
+VALIDATION = Source(
+    place="piqa/validation", columns=("goal", "sol1", "sol2", "label"), repo="baber/piqa", split="validation"
+)
 
 
 def items(folder: Path) -> list[Item]:
     """The validation goals."""
     made = []
-    for number, row in enumerate(read_rows(folder / "piqa", "validation")):
+    for number, row in enumerate(read(folder, VALIDATION)):
         where = f"piqa, row {number + 1}"
-        prompt = question_prompt(field(row, "goal", where))
-        choices = [field(row, "sol1", where), field(row, "sol2", where)]
+        prompt = question_prompt(text_field(row, "goal", where))
+        choices = [text_field(row, "sol1", where), text_field(row, "sol2", where)]
         answer = int(field(row, "label", where))
         made.append(
             choice_item(
