@@ -32,7 +32,9 @@ from smolforge.adapt.stages import (
 )
 from smolforge.align.stages import dpo, sft
 from smolforge.artifacts import Checkpoint, Corpus
-from smolforge.data.clean.stages import CurateConfig, curate, hold_out
+from smolforge.data.clean.stages import (
+    CurateConfig, OverlapsConfig, WatchConfig, curate, hold_out, list_overlaps, watch_texts,
+)  # fmt: skip
 from smolforge.data.read.stages import (
     OWN_DOMAINS,
     join_chats,
@@ -76,12 +78,17 @@ def recipe(store: Store, cfg: Config) -> None:
     own_texts = run(hold_out_documents, cfg.held_out, label="held-out/documents", raw=raw)
     pages = run(pydoc_pages, cfg.pages, label="raw/general-pages")
     general = run(hold_out, cfg.general, label="held-out/general", sources={"web": pages})
+    kept_out = {"documents": own_texts, "general": general}
+    if cfg.benchmarks:
+        public = benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items)
+        kept_out["public"] = run(load_benchmarks, public, label="held-out/benchmarks")
+    held_out = run(watch_texts, WatchConfig(), label="held-out/all", parts=kept_out)
 
     # Your documents by domain, and what they say that can be asked.
     corpora: dict[str, Corpus] = {}
     for domain in OWN_DOMAINS:
         rules = CurateConfig(domain=domain, languages=cfg.languages, may_be_empty=True)
-        corpora[domain] = run(curate, rules, label=f"corpus/{domain}", raw=raw, held_out=own_texts)
+        corpora[domain] = run(curate, rules, label=f"corpus/{domain}", raw=raw, held_out=held_out)
     facts = run(find_document_facts, cfg.asking, label="facts", corpora=corpora)
     stated = run(document_statements, StatementsConfig(), label="corpus/statements", facts=facts)
     items = run(document_items, cfg.items, label="held-out/questions", facts=facts)
@@ -92,14 +99,17 @@ def recipe(store: Store, cfg: Config) -> None:
     # What the model says by itself, and what is said about the documents.
     saying = cfg.rehearsal(cfg.rehearsed_chats_per_minute, cfg.rehearsed_chats_share)
     writing = cfg.rehearsal(cfg.rehearsed_texts_per_minute, cfg.rehearsed_texts_share)
-    its = {"model": base, "tokenizer": tokenizer, "held_out": general}
+    its = {"model": base, "tokenizer": tokenizer, "held_out": held_out}
     spoken = run(rehearse_chats, saying, label="rehearsed/chats", **its)
     written = run(rehearse_texts, writing, label="rehearsed/texts", **its)
     about = run(document_chats, cfg.document_chats, label="chats/documents", facts=facts)
     watched = run(document_chats, cfg.watched_chats, label="held-out/chats", facts=facts)
-    own = run(own_chats, folder, label="chats/own", held_out=general)
+    own = run(own_chats, folder, label="chats/own", held_out=held_out)
     parts = {"documents": about, "own": own, "rehearsed": spoken}
     chats = run(join_chats, cfg.chats, label="chats/all", parts=parts)
+    pairs = run(own_preferences, folder, label="raw/preferences", held_out=held_out)
+    checked = {**corpora, "own": own, "spoken": spoken, "written": written, "pairs": pairs}
+    run(list_overlaps, OverlapsConfig(), label="held-out/overlaps", sources=checked)
 
     # All of it as token ids; how much can be learned in the time there is, and on what.
     as_ids = TokenizeChatsConfig()
@@ -122,7 +132,6 @@ def recipe(store: Store, cfg: Config) -> None:
         sft, replace(cfg.tuning, compute=cfg.compute, seed=cfg.seed), label="conversations/model",
         init=reading, tokenizer=tokenizer, data=chats, sizing=sizing, watched=decision, watched_chats=watched,
     )  # fmt: skip
-    pairs = run(own_preferences, folder, label="raw/preferences")
     preferring = run(
         dpo, replace(cfg.dpo, compute=cfg.compute), label="preferences/model",
         init=talking, tokenizer=tokenizer, pairs=pairs, sizing=sizing,
@@ -141,20 +150,14 @@ def recipe(store: Store, cfg: Config) -> None:
     best = run(keep_best, cfg.best, label="best/model", models=models, scores=scores, tokenizer=tokenizer)
 
     # Before and after, on what no decision has read.
-    public = benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items) if cfg.benchmarks else None
     for when, model in (("before", base), ("after", best)):
         run(evaluate, evaluation, label=f"{when}/scores", model=model, tokenizer=tokenizer, texts=report)
-        if public:
-            questions = run(load_benchmarks, public, label=f"{when}/questions")
+        if cfg.benchmarks:
             asking = replace(evaluation, text_bytes_per_domain=0)
             run(
-                evaluate,
-                asking,
-                label=f"{when}/benchmarks",
-                model=model,
-                tokenizer=tokenizer,
-                texts=questions,
-            )
+                evaluate, asking, label=f"{when}/benchmarks", model=model, tokenizer=tokenizer,
+                texts=kept_out["public"],
+            )  # fmt: skip
     talk = replace(cfg.talk, compute=cfg.compute)
     run(side_by_side, talk, label="talk", before=base, after=best, tokenizer=tokenizer, data=watched)
     run(export, cfg.export, label="export", model=best, tokenizer=tokenizer)

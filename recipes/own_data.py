@@ -26,12 +26,16 @@ from smolforge.data.clean.stages import (
     ChatCorpusConfig,
     CurateConfig,
     HoldOutConfig,
+    OverlapsConfig,
     QualityConfig,
+    WatchConfig,
     chat_corpus,
     curate,
     hold_out,
+    list_overlaps,
     own_benchmarks,
     train_quality,
+    watch_texts,
 )
 from smolforge.data.read.stages import (
     Domain,
@@ -115,10 +119,14 @@ def recipe(store: Store, cfg: Config) -> None:
     raw = store.run(own_folder, folder, label="raw/folder")
     general = store.run(make_conversations, cfg.conversations, label="raw/general-chats")
 
-    # Held out: some of every domain, questions of our own, and whatever benchmarks lie in the folder.
+    # Held out: some of every domain, questions of our own, and every benchmark: those in the folder, those to score against.
     sources: dict[str, RawDocs] = dict.fromkeys(DOMAINS, raw)
     asked = store.run(hold_out, cfg.held_out, label="held-out/own", sources=sources, chats=general)
-    held_out = store.run(own_benchmarks, folder, label="held-out/all", more=asked)
+    watched = {"own": asked, "folder": store.run(own_benchmarks, folder, label="held-out/folder")}
+    if cfg.benchmarks:
+        public = benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items)
+        watched["public"] = store.run(load_benchmarks, public, label="benchmarks/questions")
+    held_out = store.run(watch_texts, WatchConfig(), label="held-out/all", parts=watched)
 
     # Curation by domain; a domain of which the folder has nothing stays empty.
     # A small folder alone is too little to learn quality from, so pages of our own stand beside it.
@@ -143,6 +151,12 @@ def recipe(store: Store, cfg: Config) -> None:
     corpora["chat"] = store.run(
         chat_corpus, cfg.chat_corpus, label="corpus/chat", data=chats, held_out=held_out
     )
+
+    preferred = store.run(own_preferences, folder, label="raw/preferences", held_out=held_out)
+    store.run(
+        list_overlaps, OverlapsConfig(), label="held-out/overlaps",
+        sources={**corpora, "own chats": own, "preferences": preferred},
+    )  # fmt: skip
 
     # Size, tokenizer, token ids.
     budget = SizeConfig(
@@ -181,7 +195,6 @@ def recipe(store: Store, cfg: Config) -> None:
     sampled = store.run(
         sample_pairs, cfg.pairs, label="dpo/sampled", model=tuned, tokenizer=tokenizer, data=chats
     )
-    preferred = store.run(own_preferences, folder, label="raw/preferences")
     pairs = store.run(join_pairs, cfg.prefer, label="dpo/pairs", parts={"own": preferred, "sampled": sampled})
     better = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
     store.run(evaluate, in_chat, label="dpo/scores", model=better, tokenizer=tokenizer, texts=asked)
@@ -190,12 +203,11 @@ def recipe(store: Store, cfg: Config) -> None:
     store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
 
     if cfg.benchmarks:
-        public = benchmarks_in(cfg.benchmarks, items_per_task=cfg.benchmark_items)
-        questions = store.run(load_benchmarks, public, label="benchmarks/questions")
         asking = replace(cfg.evaluation, text_bytes_per_domain=0, items_per_skill=cfg.benchmark_items)
         store.run(
-            evaluate, asking, label="benchmarks/scores", model=model, tokenizer=tokenizer, texts=questions
-        )
+            evaluate, asking, label="benchmarks/scores",
+            model=model, tokenizer=tokenizer, texts=watched["public"],
+        )  # fmt: skip
 
 
 SCALES = {

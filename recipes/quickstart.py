@@ -27,10 +27,12 @@ from smolforge.data.clean.stages import (
     ChatCorpusConfig,
     CurateConfig,
     HoldOutConfig,
+    OverlapsConfig,
     QualityConfig,
     chat_corpus,
     curate,
     hold_out,
+    list_overlaps,
     train_quality,
 )
 from smolforge.data.read.stages import PydocConfig, StdlibConfig, pydoc_pages, stdlib_code
@@ -113,6 +115,7 @@ def recipe(store: Store, cfg: Config) -> None:
     corpora["chat"] = store.run(
         chat_corpus, cfg.chat_corpus, label="corpus/chat", data=chats, held_out=held_out
     )
+    store.run(list_overlaps, OverlapsConfig(), label="held-out/overlaps", sources=corpora)
 
     # Tokenizer, and every domain as token ids.
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora)

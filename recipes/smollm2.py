@@ -20,9 +20,11 @@ from smolforge.config import config
 from smolforge.data.clean.stages import (
     CurateConfig,
     HoldOutConfig,
+    OverlapsConfig,
     QualityConfig,
     curate,
     hold_out,
+    list_overlaps,
     train_quality,
 )
 from smolforge.data.read.stages import Domain, HubConfig, hub_chats, hub_documents, hub_preferences
@@ -99,6 +101,7 @@ def recipe(store: Store, cfg: Config) -> None:
         corpora[name] = store.run(
             curate, rules, label=f"corpus/{name}", raw=raw[name], quality=quality, held_out=held_out
         )
+    store.run(list_overlaps, OverlapsConfig(), label="held-out/overlaps", sources=corpora)
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora)
     shards = {}
     for name, corpus in corpora.items():
@@ -153,7 +156,7 @@ def recipe(store: Store, cfg: Config) -> None:
     tuned = store.run(sft, cfg.sft, label="sft/model", init=model, tokenizer=tokenizer, data=chats)
     store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=held_out)
     if isinstance(cfg.preferences, HubConfig):
-        pairs = store.run(hub_preferences, cfg.preferences, label="dpo/pairs")
+        pairs = store.run(hub_preferences, cfg.preferences, label="dpo/pairs", held_out=held_out)
     else:
         pairs = store.run(
             sample_pairs, cfg.preferences, label="dpo/pairs", model=tuned, tokenizer=tokenizer, data=chats

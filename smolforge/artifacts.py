@@ -50,6 +50,15 @@ class EvalTexts(Artifact):
     """
 
 
+class Overlaps(Artifact):
+    """Evaluation texts that were met in training data, whether or not the documents were dropped for them.
+
+    overlaps.jsonl  {"source", "document", "task", "item", "share", "quoted", "is_dropped"}
+    items.jsonl     {"task", "item"}: those met closely enough to count, each once; scores can be given without them
+    facts           items, documents, items_<task>
+    """
+
+
 class QualityModel(Artifact):
     """A small classifier of educational value, 0 to 5.
 
@@ -62,7 +71,8 @@ class Corpus(Artifact):
 
     documents-*.parquet  id, text, url, score
     dropped-*.parquet    id, rule, reason, excerpt
-    facts                documents, bytes, dropped, dropped_<rule>
+    overlaps.jsonl       {"document", "task", "item", "share", "quoted", "is_dropped"}: evaluation texts that were met
+    facts                documents, bytes, dropped, items_met, dropped_<rule>
     """
 
 
@@ -115,7 +125,8 @@ class ChatData(Artifact):
     """Conversations for instruction tuning.
 
     conversations.jsonl  {"id", "skill", "messages", "tools"}
-    facts                conversations, turns
+    overlaps.jsonl       evaluation texts that were met, as in `Corpus`
+    facts                conversations, turns, items_met
     """
 
 

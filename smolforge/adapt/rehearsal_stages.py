@@ -37,7 +37,7 @@ class RehearseConfig:
             raise ConfigError("`count` must be at least 1, `temperature` above 0 and `minutes` not negative")
 
 
-@stage(makes=ChatData, version=3)
+@stage(makes=ChatData, version=4)
 def rehearse_chats(
     cfg: RehearseConfig,
     job: Job,
@@ -50,8 +50,8 @@ def rehearse_chats(
 
     A model without a chat template has none; what repeats evaluation items is left out.
 
-    Writes  conversations.jsonl
-    Facts   conversations, asked, contaminated
+    Writes  conversations.jsonl, overlaps.jsonl
+    Facts   conversations, asked, contaminated, items_met
     """
     from smolforge.adapt import rehearsal
     from smolforge.data.clean.chats import write_chats
@@ -75,7 +75,7 @@ def rehearse_chats(
     return {**facts, "asked": asked}
 
 
-@stage(makes=Corpus, version=3)
+@stage(makes=Corpus, version=4)
 def rehearse_texts(
     cfg: RehearseConfig,
     job: Job,
@@ -86,17 +86,15 @@ def rehearse_texts(
 ) -> Facts:
     """Texts that the model writes after nothing.
 
-    Writes  documents-*.parquet
-    Facts   documents, bytes, asked, contaminated
+    Writes  documents-*.parquet, overlaps.jsonl
+    Facts   documents, bytes, asked, contaminated, items_met
     """
     from smolforge.adapt import rehearsal
-    from smolforge.data.clean import curate, decontaminate
+    from smolforge.data.clean import curate
     from smolforge.data.read.documents import CORPUS_SCHEMA, ParquetWriter
 
     reader, tok = reader_of(cfg.compute, job, model, tokenizer)
-    banned, asked = None, 0
-    if held_out is not None:
-        banned = curate.banned_from(held_out.path, ngram=13, item_share=0.5, text_share=0.5)
+    guard, asked = curate.guard_of(held_out.path if held_out else None), 0
 
     def tick(done: int) -> None:
         nonlocal asked
@@ -106,13 +104,14 @@ def rehearse_texts(
     size_bytes = contaminated = 0
     with ParquetWriter(job.out, "documents", CORPUS_SCHEMA) as out:
         for id, text in rehearsal.texts(reader, tok, cfg.count, _how(cfg), tick):
-            if banned is not None and not decontaminate.check(text, banned).keep:
+            if not guard.check(id, text).keep:
                 contaminated += 1
                 continue
             out.add({"id": id, "text": text, "url": "", "score": 0.0})
             size_bytes += len(text.encode("utf-8", "replace"))
     _say_where_time_ended(job, asked, cfg.count)
-    return {"documents": out.rows, "bytes": size_bytes, "asked": asked, "contaminated": contaminated}
+    facts = {"documents": out.rows, "bytes": size_bytes, "asked": asked, "contaminated": contaminated}
+    return facts | guard.write(job.out)
 
 
 def _how(cfg: RehearseConfig) -> Rehearsal:

@@ -61,12 +61,12 @@ class ConversationsConfig:
     shares: Mapping[str, float] | None = None
 
 
-@stage(makes=ChatData, version=1)
+@stage(makes=ChatData, version=2)
 def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
     """SmolTalk in miniature.
 
-    Writes  conversations.jsonl
-    Facts   conversations, turns, contaminated
+    Writes  conversations.jsonl, overlaps.jsonl
+    Facts   conversations, turns, contaminated, items_met
     """
     from smolforge.data.clean.chats import write_chats
     from smolforge.written import conversations

@@ -63,7 +63,7 @@ MOST_LINES = {
     "command": 1_300,
     "data/web": 900,
     "data/read": 2_700,
-    "data/clean": 2_100,
+    "data/clean": 2_400,
     "data/tokens": 950,
     "written": 9_150,
     "questions": 3_500,

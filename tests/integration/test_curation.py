@@ -15,20 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smolforge.artifacts import Artifact
+from smolforge.artifacts import Artifact, EvalTexts, RawDocs
 from smolforge.data.clean import dedup
 from smolforge.data.clean.language import THRESHOLD, language_of
 from smolforge.data.clean.stages import (
     ChatCorpusConfig,
     CurateConfig,
     HoldOutConfig,
+    OverlapsConfig,
     QualityConfig,
+    WatchConfig,
     chat_corpus,
     curate,
     hold_out,
+    list_overlaps,
     train_quality,
+    watch_texts,
 )
-from smolforge.data.read.documents import Document, read_rows, write_documents
+from smolforge.data.read.documents import Document, read_jsonl, read_rows, write_documents, write_jsonl
 from smolforge.data.read.found import Chat, Limits, Pair
 from smolforge.data.read.readers import list_files, read_file
 from smolforge.data.read.sources import pydoc_pages
@@ -134,6 +138,36 @@ def test_a_source_is_curated_with_a_reason_for_every_drop(tmp_path: Path) -> Non
     assert all(row["reason"] and row["excerpt"] for row in read_rows(corpus.path, "dropped"))
 
 
+def test_what_gives_an_item_away_is_dropped_and_listed(tmp_path: Path) -> None:
+    question = (
+        "Which of the seven brothers took the lantern down to the cellar on the night before the fair began?"
+    )
+    (tmp_path / "public").mkdir()
+    items = [
+        {"id": "r1", "skill": "riddles", "kind": "exact", "messages": [{"role": "user", "content": question}]}
+    ]
+    write_jsonl(tmp_path / "public" / "items-riddles.jsonl", items)
+    public = EvalTexts(tmp_path / "public", "public", "", {"items": 1, "texts": 0})
+    watched = make(watch_texts, WatchConfig(), tmp_path / "watched", parts={"public": public})
+    assert watched.facts == {"items": 1, "texts": 0}
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    texts = [lesson(n) for n in range(8)]
+    texts[3] += f"\n\n{question} It was the youngest, of course."
+    facts = write_documents(folder, [Document(f"d{i}", "text", "", text) for i, text in enumerate(texts)])
+    raw = RawDocs(folder, "raw", digest(folder), facts)
+    corpus = make(curate, CurateConfig(domain="textbooks"), tmp_path / "corpus", raw=raw, held_out=watched)
+    dropped = {row["id"]: row["rule"] for row in read_rows(corpus.path, "dropped")}
+    assert [id for id, rule in dropped.items() if rule == "contaminated"] == ["d3"]
+    assert corpus.facts["items_met"] == corpus.facts["dropped_contaminated"] == 1
+    met = make(list_overlaps, OverlapsConfig(), tmp_path / "met", sources={"textbooks": corpus})
+    assert met.facts == {"items": 1, "documents": 1, "items_riddles": 1}
+    assert list(read_jsonl(met.path / "items.jsonl")) == [{"task": "riddles", "item": "r1"}]
+    unchecked = make(curate, CurateConfig(domain="textbooks"), tmp_path / "unchecked", raw=raw)
+    with pytest.raises(InputError, match="no evaluation text was looked for"):
+        make(list_overlaps, OverlapsConfig(), tmp_path / "none", sources={"textbooks": unchecked})
+
+
 def test_curation_does_not_depend_on_processes_or_interruptions(tmp_path: Path) -> None:
     raw = raw_lessons(tmp_path / "raw", 310)
     cfg = CurateConfig(domain="textbooks")
@@ -206,7 +240,7 @@ def test_a_folder_of_ones_own_becomes_documents_chats_and_pairs(tmp_path: Path) 
     )
     chats = make(own_chats, cfg, tmp_path / "chats")
     assert json.loads((chats.path / "conversations.jsonl").read_text())["messages"] == turns
-    assert make(own_preferences, cfg, tmp_path / "pairs").facts == {"pairs": 1}
+    assert make(own_preferences, cfg, tmp_path / "pairs").facts == {"pairs": 1, "contaminated": 0}
     corpus = make(curate, CurateConfig(domain="prose"), tmp_path / "corpus", raw=raw)
     assert [row["id"] for row in read_rows(corpus.path)] == ["a.txt"]
     chat = make(chat_corpus, ChatCorpusConfig(), tmp_path / "chat", data=chats)

@@ -44,7 +44,7 @@ JUDGED_SCHEMA = pa.schema(
     [
         ("id", pa.string()), ("text", pa.string()), ("url", pa.string()), ("score", pa.float32()),
         ("signature", pa.binary()), ("exact", pa.string()), ("rule", pa.string()), ("reason", pa.string()),
-        ("excerpt", pa.string()), ("scrubbed", pa.int32()),
+        ("excerpt", pa.string()), ("scrubbed", pa.int32()), ("overlaps", pa.string()),
     ]
 )  # fmt: skip
 
@@ -81,6 +81,7 @@ class Judged:
     score: float = 0.0
     words: Any = None
     scrubbed: int = 0
+    overlaps: tuple[decontaminate.Overlap, ...] = ()
 
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -150,13 +151,16 @@ def judge(document: Document, how: Curation) -> Judged:
     if how.scrub_private:
         text, counts = pii.scrub(text, code=document.kind == "code")
         scrubbed = sum(counts.values())
-    words = word_hashes(normal_words(text))
+    spelled = normal_words(text)
+    words = word_hashes(spelled)
     score = how.quality.score_words(words) if how.quality else 0.0
     if how.quality and score < how.min_score:
         return Judged(drop("low_quality", f"score {score:.2f}"), text, score)
+    met: list[decontaminate.Overlap] = []
     if how.banned is not None:
-        verdict = decontaminate.check_words(words, how.banned)
-    return Judged(verdict, text, score, words, scrubbed)
+        met = decontaminate.overlaps(spelled, how.banned, words)
+        verdict = decontaminate.verdict_of(met, how.banned)
+    return Judged(verdict, text, score, words, scrubbed, tuple(met))
 
 
 def _in_languages(code: str, probability: float, how: Curation) -> Verdict:
@@ -206,9 +210,11 @@ def judge_batch(batch: Batch) -> int:
 
 def _row(document: Document, judged: Judged, how: Curation) -> dict[str, Any]:
     keep = judged.verdict.keep
+    met = decontaminate.rows_of(document.id, judged.overlaps, how.banned) if how.banned is not None else []
     row: dict[str, Any] = dict.fromkeys(JUDGED_SCHEMA.names)
     row |= {"id": document.id, "url": document.url, "score": judged.score, "scrubbed": judged.scrubbed}
     row |= {"rule": judged.verdict.rule, "reason": judged.verdict.reason, "text": judged.text if keep else ""}
+    row["overlaps"] = json.dumps(met, ensure_ascii=False) if met else ""
     if keep:
         row["signature"] = dedup.signature_of(judged.words, how.bands).tobytes()
         row["exact"] = dedup.exact_hash(judged.text)
@@ -226,12 +232,14 @@ def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:
     """Find duplicates over all judged batches and write the corpus; gives the facts."""
     ids, duplicate_of = _find_duplicates(batches, how)
     dropped: Counter[str] = Counter()
+    met: list[dict[str, Any]] = []
     size_bytes, scrubbed, index = 0, 0, 0
     with (
         ParquetWriter(out, "documents", CORPUS_SCHEMA) as kept,
         ParquetWriter(out, "dropped", DROPPED_SCHEMA) as lost,
     ):
         for row in _rows(batches):
+            met += json.loads(row["overlaps"] or "[]")
             if not row["rule"]:
                 if index in duplicate_of:
                     row |= _as_duplicate(row, ids, duplicate_of[index])
@@ -244,6 +252,7 @@ def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:
             size_bytes += len(row["text"].encode())
             scrubbed += row["scrubbed"]
     facts = {"documents": kept.rows, "bytes": size_bytes, "dropped": lost.rows, "scrubbed": scrubbed}
+    facts |= decontaminate.write_met(out, met) if how.banned is not None else {}
     return facts | {f"dropped_{rule}": count for rule, count in sorted(dropped.items())}
 
 
@@ -281,19 +290,26 @@ def item_text(item: dict[str, Any]) -> str:
     return asked[-1] if asked else str(prompt)
 
 
-def banned_from(folder: Path, *, ngram: int, item_share: float, text_share: float) -> decontaminate.Banned:
+def banned_from(
+    folder: Path, *, ngram: int = decontaminate.NGRAM, share: float = decontaminate.SHARE
+) -> decontaminate.Banned:
     """The index over an evaluation folder: items-*.jsonl and texts-*.jsonl."""
-    items = [
-        (f"{path.stem}:{row.get('id')}", item_text(row))
-        for path in sorted(folder.glob("items-*.jsonl"))
-        for row in lines(path)
-    ]
-    texts: list[tuple[str, str]] = []
+    texts = []
+    for path in sorted(folder.glob("items-*.jsonl")):
+        task = path.stem.removeprefix("items-")
+        texts += [decontaminate.EvalText(task, str(row.get("id")), item_text(row)) for row in lines(path)]
     for path in sorted(folder.glob("texts-*.jsonl")):
         # Benchmark questions come as texts too, but are judged like items.
-        group = items if path.stem == "texts-benchmarks" else texts
-        group += [(f"{path.stem}:{row['id']}", row["text"]) for row in lines(path)]
-    return decontaminate.index(items, texts, ngram=ngram, item_share=item_share, text_share=text_share)
+        task, is_item = path.stem.removeprefix("texts-"), path.stem == "texts-benchmarks"
+        texts += [
+            decontaminate.EvalText(task, str(row["id"]), row["text"], is_item=is_item) for row in lines(path)
+        ]
+    return decontaminate.index(texts, ngram=ngram, share=share)
+
+
+def guard_of(folder: Path | None) -> decontaminate.Guard:
+    """What keeps the texts of an evaluation folder out of training data; without a folder, nothing is kept out."""
+    return decontaminate.Guard(None if folder is None else banned_from(folder))
 
 
 def held_out_ids(folder: Path) -> frozenset[str]:

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from smolforge.data.clean import decontaminate
-from smolforge.data.clean.curate import Curation, banned_from, excerpt, held_out_ids, judge, lines
+from smolforge.data.clean.curate import Curation, excerpt, guard_of, held_out_ids, judge, lines
 from smolforge.data.clean.workers import ordered_map
 from smolforge.data.read.documents import (
     CORPUS_SCHEMA,
@@ -22,6 +21,7 @@ from smolforge.data.read.documents import (
     ParquetWriter,
     RowGroup,
     as_document,
+    drop,
     read_group,
     row_groups,
     stable_share,
@@ -186,7 +186,7 @@ def write_chat_corpus(
     from smolforge.text.chat import render
 
     ids = held_out_ids(held_out) if held_out else frozenset()
-    banned = banned_from(held_out, ngram=13, item_share=0.5, text_share=0.5) if held_out else None
+    guard = guard_of(held_out)
     size_bytes = 0
     with (
         ParquetWriter(out, "documents", CORPUS_SCHEMA) as kept,
@@ -196,14 +196,11 @@ def write_chat_corpus(
             id = str(chat["id"])
             text = render(chat["messages"], chat.get("tools") or None)
             said = "\n".join(str(m.get("content") or "") for m in chat["messages"])
-            verdict = decontaminate.check(said, banned) if banned is not None else None
-            if id in ids:
-                lost.add(
-                    {"id": id, "rule": "held_out", "reason": "kept for evaluation", "excerpt": excerpt(text)}
-                )
-            elif verdict is not None and not verdict.keep:
+            verdict = drop("held_out", "kept for evaluation") if id in ids else guard.check(id, said)
+            if not verdict.keep:
                 lost.add({"id": id, "rule": verdict.rule, "reason": verdict.reason, "excerpt": excerpt(text)})
             elif size_bytes < max_bytes:
                 kept.add({"id": id, "text": text, "url": "", "score": 0.0})
                 size_bytes += len(text.encode())
-    return {"documents": kept.rows, "bytes": size_bytes, "dropped": lost.rows}
+    facts = {"documents": kept.rows, "bytes": size_bytes, "dropped": lost.rows}
+    return facts | guard.write(out)

@@ -8,9 +8,15 @@ from typing import Any
 
 from smolforge.artifacts import ChatData, Corpus, EvalTexts, Facts, QualityModel, RawDocs
 from smolforge.config import config
+from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
 from smolforge.data.read.stages import Domain, FolderConfig, read_folder
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
+
+__all__ = [
+    "ChatCorpusConfig", "CurateConfig", "HoldOutConfig", "OverlapsConfig", "QualityConfig", "WatchConfig", "chat_corpus",
+    "curate", "hold_out", "list_overlaps", "own_benchmarks", "train_quality", "watch_texts",
+]  # fmt: skip
 
 SYNTHETIC_SKILLS = ("knowledge", "mathematics", "code")
 CHAT_SKILLS = ("instructions", "rewriting", "summarising", "tools")
@@ -80,23 +86,16 @@ def hold_out(
     }
 
 
-@stage(makes=EvalTexts, version=1)
-def own_benchmarks(cfg: FolderConfig, job: Job, *, more: EvalTexts | None = None) -> Facts:
-    """The benchmark questions in the user's folder, and those of `more`: to decontaminate against.
+@stage(makes=EvalTexts, version=2)
+def own_benchmarks(cfg: FolderConfig, job: Job) -> Facts:
+    """The benchmark questions in the user's folder: to decontaminate against.
 
-    Writes  texts-benchmarks.jsonl, and the files of `more`
-    Facts   texts, benchmark_questions
+    Writes  texts-benchmarks.jsonl
+    Facts   items, texts
     """
-    import shutil
-
     from smolforge.data.clean import held_out as engine
 
-    for path in sorted(more.path.glob("*-*.jsonl")) if more is not None else ():
-        shutil.copyfile(path, job.out / path.name)
-    count = engine.write_benchmarks(job.out, read_folder(cfg, benchmarks=True))
-    before = int(more.facts.get("texts", 0)) if more is not None else 0
-    items = int(more.facts.get("items", 0)) if more is not None else 0
-    return {"items": items, "texts": before + count, "benchmark_questions": count}
+    return {"items": 0, "texts": engine.write_benchmarks(job.out, read_folder(cfg, benchmarks=True))}
 
 
 # --- curation --------------------------------------------------------------------------------------------
@@ -138,6 +137,7 @@ class CurateConfig:
     near_duplicates  estimated similarity at which a text counts as a duplicate
     bands, rows      how MinHash signatures are cut
     overlap_words    length of the runs by which evaluation texts are recognised
+    overlap_share    longest common subsequence from which such a text counts as given away
     may_be_empty     a domain of which the source has nothing is no error (a user's own folder)
     """
 
@@ -148,8 +148,7 @@ class CurateConfig:
     bands: int = 20
     rows: int = 5
     overlap_words: int = 13
-    item_share: float = 0.5
-    text_share: float = 0.5
+    overlap_share: float = 0.6
     scrub_private: bool = True
     may_be_empty: bool = False
 
@@ -160,6 +159,8 @@ class CurateConfig:
             raise ConfigError(
                 f"`near_duplicates` is {self.near_duplicates}", fix="use a share above 0, up to 1"
             )
+        if not 0 < self.overlap_share <= 1:
+            raise ConfigError(f"`overlap_share` is {self.overlap_share}", fix="use a share above 0, up to 1")
         if min(self.bands, self.rows, self.overlap_words) < 1:
             raise ConfigError("`bands`, `rows` and `overlap_words` must be at least 1")
 
@@ -168,7 +169,7 @@ LITTLE_KEPT = 0.5
 """Share of a folder's bytes below which it is said how little was kept."""
 
 
-@stage(makes=Corpus, version=4)
+@stage(makes=Corpus, version=5)
 def curate(
     cfg: CurateConfig,
     job: Job,
@@ -179,8 +180,8 @@ def curate(
 ) -> Facts:
     """Extract, filter, score, decontaminate and deduplicate one source.
 
-    Writes  documents-*.parquet (id, text, url, score), dropped-*.parquet (id, rule, reason, excerpt)
-    Facts   documents, bytes, dropped, scrubbed, dropped_<rule>
+    Writes  documents-*.parquet (id, text, url, score), dropped-*.parquet (id, rule, reason, excerpt), overlaps.jsonl
+    Facts   documents, bytes, dropped, scrubbed, items_met, dropped_<rule>
     Raises  InputError when nothing is left, naming the rules that dropped most
     Source  the order of steps: FineWeb, arXiv:2406.17557, section 3
     """
@@ -235,9 +236,7 @@ def _curation(cfg: CurateConfig, quality: QualityModel | None, held_out: EvalTex
 
     banned, ids = None, frozenset[str]()
     if held_out is not None:
-        banned = engine.banned_from(
-            held_out.path, ngram=cfg.overlap_words, item_share=cfg.item_share, text_share=cfg.text_share
-        )
+        banned = engine.banned_from(held_out.path, ngram=cfg.overlap_words, share=cfg.overlap_share)
         ids = engine.held_out_ids(held_out.path)
     return engine.Curation(
         domain=cfg.domain,
@@ -258,14 +257,14 @@ class ChatCorpusConfig:
     max_bytes: int = 8_000_000
 
 
-@stage(makes=Corpus, version=1)
+@stage(makes=Corpus, version=2)
 def chat_corpus(
     cfg: ChatCorpusConfig, job: Job, *, data: ChatData, held_out: EvalTexts | None = None
 ) -> Facts:
     """Conversations in their chat form, as documents of the domain `chat`.
 
-    Writes  documents-*.parquet, dropped-*.parquet
-    Facts   documents, bytes, dropped, dropped_<rule>
+    Writes  documents-*.parquet, dropped-*.parquet, overlaps.jsonl
+    Facts   documents, bytes, dropped, items_met
     """
     from smolforge.data.clean import held_out as engine
 

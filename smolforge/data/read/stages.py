@@ -200,12 +200,12 @@ def hub_documents(cfg: HubConfig, job: Job) -> Facts:
 # --- conversations and preference pairs ------------------------------------------------------------------
 
 
-@stage(makes=ChatData, version=3)
+@stage(makes=ChatData, version=4)
 def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
     """The conversations of the user's folder, without those that repeat evaluation items.
 
-    Writes  conversations.jsonl
-    Facts   conversations, turns, contaminated
+    Writes  conversations.jsonl, overlaps.jsonl
+    Facts   conversations, turns, contaminated, items_met
     """
     from smolforge.data.clean.chats import write_chats
     from smolforge.data.read.found import Chat
@@ -214,18 +214,18 @@ def own_chats(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None)
     return dict(write_chats(job.out, rows, held_out.path if held_out else None))
 
 
-@stage(makes=PreferenceData, version=3)
-def own_preferences(cfg: FolderConfig, job: Job) -> Facts:
-    """The preference pairs of the user's folder.
+@stage(makes=PreferenceData, version=4)
+def own_preferences(cfg: FolderConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
+    """The preference pairs of the user's folder, without those that repeat evaluation items.
 
-    Writes  pairs.jsonl
-    Facts   pairs
+    Writes  pairs.jsonl, overlaps.jsonl
+    Facts   pairs, contaminated, items_met
     """
-    from smolforge.data.read.documents import write_jsonl
+    from smolforge.data.clean.chats import write_pairs
     from smolforge.data.read.found import Pair
 
     rows = (found.row for found in read_folder(cfg) if isinstance(found, Pair))
-    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs"))}
+    return dict(write_pairs(job.out, job.log.watch(rows, None, "pairs"), held_out.path if held_out else None))
 
 
 @config
@@ -271,12 +271,12 @@ def _join(cfg: JoinConfig, out: Path, what: str, parts: Mapping[str, Artifact]) 
     return {what: sum(facts.values()), **facts}
 
 
-@stage(makes=ChatData, version=1)
+@stage(makes=ChatData, version=2)
 def hub_chats(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
     """Conversations of a data set on a hub (rows with `messages`), without what repeats evaluation items.
 
-    Writes  conversations.jsonl
-    Facts   conversations, turns, contaminated
+    Writes  conversations.jsonl, overlaps.jsonl
+    Facts   conversations, turns, contaminated, items_met
     """
     from smolforge.data.clean.chats import write_chats
     from smolforge.data.read import hub
@@ -288,15 +288,16 @@ def hub_chats(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) ->
     return dict(write_chats(job.out, watched, held_out.path if held_out else None))
 
 
-@stage(makes=PreferenceData, version=1)
-def hub_preferences(cfg: HubConfig, job: Job) -> Facts:
-    """Preference pairs of a data set on a hub (rows with `chosen` and `rejected` messages).
+@stage(makes=PreferenceData, version=2)
+def hub_preferences(cfg: HubConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
+    """Preference pairs of a data set on a hub (rows with `chosen` and `rejected`), without what repeats evaluation items.
 
-    Writes  pairs.jsonl
-    Facts   pairs
+    Writes  pairs.jsonl, overlaps.jsonl
+    Facts   pairs, contaminated, items_met
     """
+    from smolforge.data.clean.chats import write_pairs
     from smolforge.data.read import hub
-    from smolforge.data.read.documents import write_jsonl
 
     rows = hub.hub_pairs(cfg.repo, revision=cfg.revision, pattern=cfg.pattern, limit_bytes=cfg.limit_bytes)
-    return {"pairs": write_jsonl(job.out / "pairs.jsonl", job.log.watch(rows, None, "pairs", cfg.repo))}
+    watched = job.log.watch(rows, None, "pairs", cfg.repo)
+    return dict(write_pairs(job.out, watched, held_out.path if held_out else None))
