@@ -32,9 +32,8 @@ from smolforge.adapt.stages import (
 )
 from smolforge.align.stages import dpo, sft
 from smolforge.artifacts import Checkpoint, Corpus
-from smolforge.data.clean.stages import (
-    CurateConfig, OverlapsConfig, WatchConfig, curate, hold_out, list_overlaps, watch_texts,
-)  # fmt: skip
+from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
+from smolforge.data.clean.stages import CurateConfig, curate, hold_out
 from smolforge.data.read.stages import (
     OWN_DOMAINS,
     join_chats,

@@ -22,20 +22,17 @@ from smolforge.align.stages import (
 )
 from smolforge.artifacts import Corpus, RawDocs, TokenShards
 from smolforge.config import config
+from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
 from smolforge.data.clean.stages import (
     ChatCorpusConfig,
     CurateConfig,
     HoldOutConfig,
-    OverlapsConfig,
     QualityConfig,
-    WatchConfig,
     chat_corpus,
     curate,
     hold_out,
-    list_overlaps,
     own_benchmarks,
     train_quality,
-    watch_texts,
 )
 from smolforge.data.read.stages import (
     Domain,
@@ -153,10 +150,8 @@ def recipe(store: Store, cfg: Config) -> None:
     )
 
     preferred = store.run(own_preferences, folder, label="raw/preferences", held_out=held_out)
-    store.run(
-        list_overlaps, OverlapsConfig(), label="held-out/overlaps",
-        sources={**corpora, "own chats": own, "preferences": preferred},
-    )  # fmt: skip
+    checked = {**corpora, "own": own, "pairs": preferred}
+    store.run(list_overlaps, OverlapsConfig(), label="held-out/overlaps", sources=checked)
 
     # Size, tokenizer, token ids.
     budget = SizeConfig(

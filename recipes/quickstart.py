@@ -23,16 +23,15 @@ from smolforge.align.stages import (
     sft,
 )
 from smolforge.config import config
+from smolforge.data.clean.overlap_stages import OverlapsConfig, list_overlaps
 from smolforge.data.clean.stages import (
     ChatCorpusConfig,
     CurateConfig,
     HoldOutConfig,
-    OverlapsConfig,
     QualityConfig,
     chat_corpus,
     curate,
     hold_out,
-    list_overlaps,
     train_quality,
 )
 from smolforge.data.read.stages import PydocConfig, StdlibConfig, pydoc_pages, stdlib_code

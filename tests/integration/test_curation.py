@@ -18,19 +18,16 @@ import pytest
 from smolforge.artifacts import Artifact, EvalTexts, RawDocs
 from smolforge.data.clean import dedup
 from smolforge.data.clean.language import THRESHOLD, language_of
+from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
 from smolforge.data.clean.stages import (
     ChatCorpusConfig,
     CurateConfig,
     HoldOutConfig,
-    OverlapsConfig,
     QualityConfig,
-    WatchConfig,
     chat_corpus,
     curate,
     hold_out,
-    list_overlaps,
     train_quality,
-    watch_texts,
 )
 from smolforge.data.read.documents import Document, read_jsonl, read_rows, write_documents, write_jsonl
 from smolforge.data.read.found import Chat, Limits, Pair

@@ -8,15 +8,9 @@ from typing import Any
 
 from smolforge.artifacts import ChatData, Corpus, EvalTexts, Facts, QualityModel, RawDocs
 from smolforge.config import config
-from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
 from smolforge.data.read.stages import Domain, FolderConfig, read_folder
 from smolforge.errors import ConfigError, InputError
 from smolforge.stage import Job, stage
-
-__all__ = [
-    "ChatCorpusConfig", "CurateConfig", "HoldOutConfig", "OverlapsConfig", "QualityConfig", "WatchConfig", "chat_corpus",
-    "curate", "hold_out", "list_overlaps", "own_benchmarks", "train_quality", "watch_texts",
-]  # fmt: skip
 
 SYNTHETIC_SKILLS = ("knowledge", "mathematics", "code")
 CHAT_SKILLS = ("instructions", "rewriting", "summarising", "tools")
