@@ -49,7 +49,7 @@ class HoldOutConfig:
             )
 
 
-@stage(makes=EvalTexts, version=5)
+@stage(makes=EvalTexts, version=6)
 def hold_out(
     cfg: HoldOutConfig,
     job: Job,
