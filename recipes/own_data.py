@@ -2,32 +2,22 @@
 
     smol run own_data --set data=~/papers --set minutes=60
 
-HTML, Markdown, plain text, source files, JSON lines (plain or gzipped), Parquet and WARC are read. Model,
+HTML, PDF, EPUB, DOCX, ODT, Markdown, plain text, source files, JSON, Parquet and WARC are read, also compressed. Model,
 vocabulary and tokens are chosen from what the folder holds, what this machine can do, and the minutes.
+Its settings: settings/own_data.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from smolforge.align.stages import (
-    DpoConfig,
-    GrpoConfig,
-    SamplePairsConfig,
-    SftConfig,
-    dpo,
-    grpo,
-    sample_pairs,
-    sft,
-)
-from smolforge.artifacts import Corpus, RawDocs, TokenShards
-from smolforge.config import config
+from settings.own_data import SCALES, Config
+
+from smolforge.align.stages import dpo, grpo, sample_pairs, sft
+from smolforge.artifacts import Corpus, RawDocs
 from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
 from smolforge.data.clean.stages import (
-    ChatCorpusConfig,
     CurateConfig,
-    HoldOutConfig,
-    QualityConfig,
     chat_corpus,
     curate,
     hold_out,
@@ -36,7 +26,6 @@ from smolforge.data.clean.stages import (
 )
 from smolforge.data.read.stages import (
     Domain,
-    JoinConfig,
     join_chats,
     join_pairs,
     own_chats,
@@ -44,68 +33,18 @@ from smolforge.data.read.stages import (
     own_preferences,
     watched_folder,
 )
-from smolforge.data.tokens.stages import TokenizeConfig, tokenize
-from smolforge.device.stages import ExportConfig, export
+from smolforge.data.tokens.stages import tokenize_each
+from smolforge.device.stages import export
 from smolforge.errors import ConfigError
-from smolforge.evals.stages import EvaluateConfig, benchmarks_in, evaluate, load_benchmarks
-from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
+from smolforge.evals.stages import benchmarks_in, evaluate, load_benchmarks
+from smolforge.mix.stages import choose_mixture
 from smolforge.store import Store
-from smolforge.text.stages import TokenizerConfig, train_tokenizer
-from smolforge.train.config import Compute, OptimConfig
+from smolforge.text.stages import train_tokenizer
 from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
-from smolforge.written.stages import (
-    ConversationsConfig,
-    SyntheticConfig,
-    make_conversations,
-    synthetic_documents,
-)
+from smolforge.written.stages import make_conversations, synthetic_documents
 
+__all__ = ["SCALES", "Config", "recipe"]
 DOMAINS: tuple[Domain, ...] = ("web", "prose", "code", "mathematics")
-
-
-@config
-class Config:
-    """Settings of a run on one's own data.
-
-    data           the folder
-    minutes        all the time there is, from raw files to chat
-    benchmarks     a folder of public benchmark files to score against at the end; none when empty
-    conversations  general conversations of our own, beside those in the folder, so that the model can talk
-    textbooks      pages of ours from which, beside the folder's, educational value is learned
-    recitation     exercises in copying from the context, which rewriting and tool calls stand on
-    chats, prefer  how many of the folder's conversations and pairs are used at most
-    compute        number type of pre-training, and of measuring its rate; the tunings have their own
-    """
-
-    data: str = ""
-    minutes: float = 50.0
-    benchmarks: str = ""
-    conversations: ConversationsConfig = ConversationsConfig(count=12_000)
-    held_out: HoldOutConfig = HoldOutConfig(
-        items=100, skills=("instructions", "rewriting", "summarising", "tools")
-    )
-    quality: QualityConfig = QualityConfig(texts_per_source=200)
-    languages: tuple[str, ...] = ("en",)
-    min_score: float = 0.5
-    chat_corpus: ChatCorpusConfig = ChatCorpusConfig()
-    textbooks: SyntheticConfig = SyntheticConfig(domain="textbooks", bytes=200_000)
-    recitation: SyntheticConfig = SyntheticConfig(domain="recitation", bytes=1_500_000)
-    chats: JoinConfig = JoinConfig(most=12_000)
-    prefer: JoinConfig = JoinConfig(most=500)
-    tokenizer: TokenizerConfig = TokenizerConfig()
-    phases: dict[str, float]
-    optim: OptimConfig = OptimConfig()
-    pretrain_share: float = 0.5
-    compute: Compute = "auto"
-    mixing: ChooseMixtureConfig
-    evaluation: EvaluateConfig = EvaluateConfig()
-    benchmark_items: int = 200
-    sft: SftConfig = SftConfig(epochs=1)
-    pairs: SamplePairsConfig = SamplePairsConfig(prompts=200)
-    dpo: DpoConfig = DpoConfig(epochs=1)
-    grpo: GrpoConfig = GrpoConfig(rounds=20)
-    export: ExportConfig = ExportConfig(name="my-model")
-    seed: int = 1
 
 
 def recipe(store: Store, cfg: Config) -> None:
@@ -160,10 +99,7 @@ def recipe(store: Store, cfg: Config) -> None:
     )  # fmt: skip
     sizing = store.run(size_run, budget, label="sizing", corpora=corpora)
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora, sizing=sizing)
-    shards: dict[str, TokenShards] = {}
-    for name, corpus in corpora.items():
-        as_ids = TokenizeConfig(special=name == "chat")
-        shards[name] = store.run(tokenize, as_ids, label=f"shards/{name}", corpus=corpus, tokenizer=tokenizer)
+    shards = tokenize_each(store, corpora, tokenizer)
 
     # Pre-training in phases; the scores of each decide the next mixture.
     model, mixture, scores = None, None, None
@@ -203,36 +139,3 @@ def recipe(store: Store, cfg: Config) -> None:
             evaluate, asking, label="benchmarks/scores",
             model=model, tokenizer=tokenizer, texts=watched["public"],
         )  # fmt: skip
-
-
-SCALES = {
-    "default": Config(
-        phases={"stable 1": 0.3, "stable 2": 0.3, "decay": 0.4},
-        mixing=ChooseMixtureConfig(
-            base={
-                "web": 0.1,
-                "prose": 0.25,
-                "code": 0.15,
-                "mathematics": 0.1,
-                "chat": 0.2,
-                "recitation": 0.2,
-            },
-            targets={
-                "instructions": 0.5,
-                "rewriting": 0.4,
-                "summarising": 0.3,
-                "tools": 0.4,
-                "bits_web": 1.5,
-                "bits_prose": 1.5,
-                "bits_code": 1.2,
-                "bits_mathematics": 1.2,
-            },
-            affinity={
-                "instructions": {"chat": 1.0},
-                "rewriting": {"chat": 1.0, "prose": 0.2},
-                "summarising": {"chat": 1.0, "prose": 0.2},
-                "tools": {"chat": 1.0, "code": 0.1},
-            },
-        ),
-    )
-}
