@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from random import Random
 from typing import Any
 
@@ -62,11 +61,6 @@ def plain_prompt(messages: Sequence[Message]) -> str:
     names = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
     lines = [f"{names[message['role']]}: {message['content']}" for message in messages]
     return "\n".join([*lines, "Assistant:"])
-
-
-def read_text(name: str) -> str:
-    """One of the text files beside this module."""
-    return resources.files(__package__).joinpath("texts", name).read_text(encoding="utf-8")
 
 
 def upper_first(text: str) -> str:

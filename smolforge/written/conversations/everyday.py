@@ -11,19 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from smolforge.written.conversations.chat import (
-    Chat,
-    Message,
-    assistant,
-    key_of,
-    read_text,
-    upper_first,
-    user,
-)
+from smolforge.written.conversations.chat import Chat, Message, assistant, key_of, upper_first, user
 from smolforge.written.conversations.constraints import question_about
 from smolforge.written.conversations.sentences import DAYS, NAMES
 from smolforge.written.conversations.slots import draw_values, fill, parse_slot
 from smolforge.written.conversations.topics import topics
+from smolforge.written.files import plain_text
 
 _MARKS = {">": "user", "<": "assistant", "?": "question", "!": "reply"}
 
@@ -41,7 +34,7 @@ class Scene:
 @lru_cache(maxsize=1)
 def scenes() -> Mapping[str, Scene]:
     """The scenes of `texts/everyday.txt` by name."""
-    blocks = read_text("everyday.txt").split("\n@ ")[1:]
+    blocks = plain_text("everyday").split("\n@ ")[1:]
     return {scene.name: scene for scene in map(_parse_scene, blocks)}
 
 

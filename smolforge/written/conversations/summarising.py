@@ -9,17 +9,10 @@ from random import Random
 
 from smolforge.evals.grade import rouge_l
 from smolforge.evals.task import Item
-from smolforge.written.conversations.chat import (
-    Chat,
-    assistant,
-    key_of,
-    plain_prompt,
-    read_text,
-    upper_first,
-    user,
-)
+from smolforge.written.conversations.chat import Chat, assistant, key_of, plain_prompt, upper_first, user
 from smolforge.written.conversations.sentences import DAYS, draw_name
 from smolforge.written.conversations.slots import draw_values, fill, parse_slot, words
+from smolforge.written.files import plain_text
 
 TIMES = ("eight", "nine", "ten", "eleven", "noon", "one", "two", "three", "four", "five", "six", "seven")
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty")
@@ -54,7 +47,7 @@ class Passage:
 @lru_cache(maxsize=1)
 def kinds() -> tuple[Kind, ...]:
     """The kinds that `texts/passages.txt` describes."""
-    blocks = read_text("passages.txt").split("\n@ ")[1:]
+    blocks = plain_text("passages").split("\n@ ")[1:]
     return tuple(_parse_kind(block) for block in blocks)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from smolforge.written.conversations.sentences import DAYS, NAMES
 from smolforge.written.conversations.slots import words
+from smolforge.written.files import cells, table
 
 Values = dict[str, Any]
 
@@ -44,28 +45,12 @@ CITIES = words(
     "Havana Quito Bern Geneva Zurich Milan Naples Munich Hamburg Cologne Lyon Nice Porto Krakow "
     "Warsaw Budapest Helsinki Stockholm Copenhagen Dallas Denver Miami"
 )
-WORDS = words(
-    "house water friend bread tree river moon apple window school garden book night morning sister "
-    "brother mountain letter horse winter summer flower bridge island cheese table chair green happy "
-    "cold"
-)
 GROCERIES = words(
     "rice apples bananas flour sugar salt tea coffee nuts pasta onions carrots potatoes lemons "
     "oranges beans tomatoes pears plums dates"
 )
 FOODS = words("pizza sushi pasta curry soup noodles tacos salad fish rice burgers pancakes dumplings cake")
-ROOMS = (
-    "kitchen",
-    "bedroom",
-    "bathroom",
-    "living room",
-    "hall",
-    "garage",
-    "garden",
-    "office",
-    "attic",
-    "cellar",
-)
+ROOMS = cells("kitchen|bedroom|bathroom|living room|hall|garage|garden|office|attic|cellar", "|")
 GENRES = ("jazz", "rock", "folk", "pop", "classical", "country", "piano", "guitar", "dance", "blues", "opera")
 TEXTS = ("I am late", "dinner is ready", "see you soon", "call me back", "the train is full", "happy birthday",
          "I found the keys", "the door is open", "bring some milk", "good luck", "I am at home", "wait for me",
@@ -74,47 +59,9 @@ EVENTS = ("lunch with {name}", "dinner with {name}", "tennis with {name}", "a ca
           "a meeting with {name}", "coffee with {name}", "a walk with {name}", "the visit of {name}")  # fmt: skip
 PRODUCTS = ("a red bike", "a tent", "a lamp", "a guitar", "a clock", "a winter coat", "a school bag", "a kettle",
             "a camera", "a desk", "a chair", "a blanket", "a football", "a phone", "a radio", "an umbrella")  # fmt: skip
-TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
-    "French": dict(zip(WORDS,words(
-    "maison eau ami pain arbre rivière lune pomme fenêtre école jardin livre nuit matin sœur frère "
-    "montagne lettre cheval hiver été fleur pont île fromage table chaise vert heureux froid"
-), strict=True)),
-    "Spanish": dict(zip(WORDS,words(
-    "casa agua amigo pan árbol río luna manzana ventana escuela jardín libro noche mañana hermana "
-    "hermano montaña carta caballo invierno verano flor puente isla queso mesa silla verde feliz frío"
-), strict=True)),
-    "German": dict(zip(WORDS,words(
-    "Haus Wasser Freund Brot Baum Fluss Mond Apfel Fenster Schule Garten Buch Nacht Morgen Schwester "
-    "Bruder Berg Brief Pferd Winter Sommer Blume Brücke Insel Käse Tisch Stuhl grün glücklich kalt"
-), strict=True)),
-    "Italian": dict(zip(WORDS,words(
-    "casa acqua amico pane albero fiume luna mela finestra scuola giardino libro notte mattina "
-    "sorella fratello montagna lettera cavallo inverno estate fiore ponte isola formaggio tavolo "
-    "sedia verde felice freddo"
-), strict=True)),
-    "Dutch": dict(zip(WORDS,words(
-    "huis water vriend brood boom rivier maan appel raam school tuin boek nacht ochtend zus broer "
-    "berg brief paard winter zomer bloem brug eiland kaas tafel stoel groen gelukkig koud"
-), strict=True)),
-}  # fmt: skip
-MEANINGS: Mapping[str, str] = dict(
-    zip(
-        WORDS,
-        (
-            "a building to live in", "a clear liquid to drink", "a person you like", "food baked from flour",
-            "a tall plant made of wood", "water that flows to the sea", "the bright body in the night sky",
-            "a round fruit", "an opening in a wall with glass", "a place to learn", "a place where plants grow",
-            "pages to read in a cover", "the dark part of the day", "the first part of the day",
-            "a girl with the same parents", "a boy with the same parents", "very high land",
-            "a message on paper", "a large animal to ride", "the cold season", "the warm season",
-            "the coloured part of a plant", "a way over water", "land with water all around",
-            "food made from milk", "a flat top on legs", "a seat with a back", "the colour of grass",
-            "feeling good", "not warm",
-        ),
-        strict=True,
-    )
-)  # fmt: skip
-LANGUAGES = tuple(TRANSLATIONS)
+DICTIONARY = {row["word"]: row for row in table("words")}
+WORDS = tuple(DICTIONARY)
+LANGUAGES = ("French", "Spanish", "German", "Italian", "Dutch")
 SKIES = ("sunny", "cloudy", "rainy", "windy", "snowy", "foggy", "clear", "stormy")
 
 
@@ -214,7 +161,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "translate", "Translates a word.", {"word": "string", "language": "string"},
         _pick(word=WORDS, language=LANGUAGES),
-        lambda draw, v: {"translation": TRANSLATIONS[v["language"]][v["word"]]},
+        lambda draw, v: {"translation": DICTIONARY[v["word"]][v["language"]]},
         ("Translate '{word}' into {language}.", "What is '{word}' in {language}?", "How do you say '{word}' in {language}?",
          "I need the {language} word for '{word}'."),
         ("'{word}' is '{translation}' in {language}.", "In {language} you say '{translation}'."),
@@ -222,7 +169,7 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "define_word", "The meaning of a word.", {"word": "string"}, _pick(word=WORDS),
-        lambda draw, v: {"meaning": MEANINGS[v["word"]]},
+        lambda draw, v: {"meaning": DICTIONARY[v["word"]]["meaning"]},
         ("What does '{word}' mean?", "Define '{word}'.", "Look up '{word}' in the dictionary."),
         ("'{word}' means: {meaning}.", "It means: {meaning}."), "look up words",
         ("Look up a word for me.", "Which word?", "word"),

@@ -11,9 +11,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smolforge.written.synthetic.relation_tables import rows
+from smolforge.written.files import table
 from smolforge.written.synthetic.relations import is_held_out
-from smolforge.written.synthetic.tables_life import UNITS
 from smolforge.written.synthetic.wording import plural
 
 
@@ -286,7 +285,9 @@ def _fraction(rng: random.Random) -> Problem:
 
 
 _UNITS = tuple(
-    (row[0], int(row[1]), row[2]) for row in rows(UNITS) if row[0] not in ("byte", "score", "foot")
+    (row["unit"], int(row["many"]), row["part"])
+    for row in table("units")
+    if row["unit"] not in ("byte", "score", "foot")
 )
 
 
