@@ -71,11 +71,28 @@ def with_options(options: list[Any]) -> Any:
     return apply
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(smolforge.__version__, prog_name="smol")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """The whole road of a small language model: raw files to a model you can talk to."""
     wait_gently()
+    if context.invoked_subcommand is None:
+        click.echo(BEGIN)
+
+
+BEGIN = """smol: the whole road of a small language model, raw files to a model you can talk to.
+
+begin with one of these
+  smol chat smollm2-135m-instruct     talk to a real SmolLM2 (it is fetched once)
+  smol run quickstart                 make a small model from nothing, in about ten minutes
+  smol run adapt --set data=FOLDER    make a real model yours with your documents
+
+then
+  smol recipes                        what else there is to run
+  smol show                           what you have made
+  smol doctor                         what this machine can run
+  smol --help                         every verb"""
 
 
 machine_options = [
@@ -178,13 +195,13 @@ def show(name: str | None, lab: Path) -> None:
     from smolforge import show as texts
     from smolforge.store import Store
 
-    store = Store(lab)
+    store, look = Store(lab), texts.Look.of_terminal()
     if name is None:
-        click.echo(texts.runs_text(store))
+        click.echo(texts.runs_text(store, look))
     elif name in store.runs():
-        click.echo(texts.run_text(store, name))
+        click.echo(texts.run_text(store, name, look))
     else:
-        click.echo(texts.artifact_text(store, store.find(name)))
+        click.echo(texts.artifact_text(store, store.find(name), look))
 
 
 @main.command()
@@ -193,10 +210,10 @@ def show(name: str | None, lab: Path) -> None:
 @lab_option
 def diff(left: str, right: str, lab: Path) -> None:
     """Compare two runs, field by field."""
-    from smolforge.show import diff_text
+    from smolforge.show import Look, diff_text
     from smolforge.store import Store
 
-    click.echo(diff_text(Store(lab), left, right))
+    click.echo(diff_text(Store(lab), left, right, Look.of_terminal()))
 
 
 @main.command()
@@ -373,15 +390,19 @@ def export(model: str, folder: Path, lab: Path) -> None:
 
 @main.command()
 @click.argument("name")
+@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
 @lab_option
-def report(name: str, lab: Path) -> None:
+def report(name: str, opens: bool, lab: Path) -> None:
     """Rebuild a run's report from what the lab holds."""
     from smolforge.report.build import build_report
     from smolforge.store import Store
 
     if name not in Store(lab).runs():
         raise ConfigError(f"there is no run `{name}`", where=str(lab), fix="`smol show` lists the runs")
-    click.echo(build_report(lab / "runs" / name, lab / "artifacts"))
+    page = build_report(lab / "runs" / name, lab / "artifacts")
+    click.echo(page)
+    if opens and click.launch(page.resolve().as_uri()) != 0:
+        raise ConfigError("no browser could be started here", fix=f"open this file: {page.resolve()}")
 
 
 @main.command()

@@ -6,22 +6,25 @@ released models (`smol pull`); one that is not here yet is asked for once, at a 
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from smolforge.artifacts import Artifact, Checkpoint, DeviceModel, EvalTexts, ForeignModel, Scores, Tokenizer
 from smolforge.errors import InputError, StoreError
 from smolforge.log import Log, terminal_width
+from smolforge.stage import Input, Stage
 from smolforge.store import COMMAND_RUNS, Store, flat_inputs, read_labels, read_record
 
 if TYPE_CHECKING:
     from smolforge.released.pull import Pulled
     from smolforge.serve.talk import Talker
 
+A = TypeVar("A", bound=Artifact)
 RELEASED_RUN = "released"
 """The run under which models from elsewhere stand in a lab, where no recipe took them in."""
 
@@ -128,7 +131,7 @@ def evaluate_model(
     questions = benchmarks_in(benchmarks, tasks, items)
     store = Store(lab, "eval")
     checkpoint, tokenizer = model_and_tokenizer(store, name)
-    texts = store.run(load_benchmarks, questions, label="benchmarks")
+    texts = _kept(store, load_benchmarks, questions, label="benchmarks")
     return scores_text(_scores_of(store, name, checkpoint, tokenizer, texts, items, form))
 
 
@@ -159,7 +162,7 @@ def compare_models(
     questions = benchmarks_in(benchmarks, tasks, items)
     store = Store(lab, "eval")
     parts = {name: model_and_tokenizer(store, name) for name in dict.fromkeys(names)}
-    texts = store.run(load_benchmarks, questions, label="benchmarks")
+    texts = _kept(store, load_benchmarks, questions, label="benchmarks")
     measured, forms = [], []
     chances: dict[str, float] = {}
     scored: dict[str, tuple[str, Scores]] = {}
@@ -188,7 +191,8 @@ def _scores_of(
 ) -> Scores:
     from smolforge.evals.stages import EvaluateConfig, evaluate
 
-    return store.run(
+    return _kept(
+        store,
         evaluate,
         EvaluateConfig(form=form, items_per_skill=items),
         label=f"{name.strip('/')}/scores-{form}",
@@ -196,6 +200,15 @@ def _scores_of(
         tokenizer=tokenizer,
         texts=texts,
     )
+
+
+def _kept(store: Store, stage: Stage[A], cfg: Any, *, label: str, **inputs: Input) -> A:
+    """What the stage makes, under a label of its own: what was made before under this label keeps it."""
+    folder = store.place_of(stage, cfg, inputs).name
+    taken = read_labels(store.lab / "runs" / store.run_name)
+    numbered = (label if number == 1 else f"{label}-{number}" for number in itertools.count(1))
+    free = next(one for one in numbered if one not in taken or taken[one]["folder"] == folder)
+    return store.run(stage, cfg, label=free, **inputs)
 
 
 def _score_rows(scores: Scores) -> list[dict[str, Any]]:

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import smolforge
 from smolforge.artifacts import Artifact, Scores
+from smolforge.closing import closing_lines
 from smolforge.config import to_plain
 from smolforge.devices import Machine, check_groups, prepare
 from smolforge.errors import ConfigError, SmolError
 from smolforge.launch.hosts import HostZero, follow
 from smolforge.launch.settings import LaunchSettings, make_launcher
 from smolforge.log import Log
-from smolforge.models import talking_label
+from smolforge.outlook import Outlook
 from smolforge.plan import Plan
 from smolforge.recipe import load_recipe
 from smolforge.stage import Launcher
 from smolforge.store import Store, disk_errors, write_json
-from smolforge.tries import questions_answered
-from smolforge.units import format_seconds
 
 
 def run_recipe(
@@ -67,7 +66,7 @@ def run_recipe(
             machine=machine,
             launcher=launcher,
             built=lambda _, made: _refresh(run_folder, made),
-            planned=len(planned.steps),
+            outlook=Outlook(planned.steps),
         )
         store.log.event("run", recipe=loaded.name)
         try:
@@ -99,32 +98,12 @@ def _note_stop(store: Store, run_folder: Path, error: BaseException) -> None:
 
 
 def _conclude(store: Store, run_folder: Path) -> None:
-    """The last report, and how to go on from here."""
+    """The last report; what came out, and how to go on from here."""
     store.finish()
     store.log.event("finished")
     report = _build_report(run_folder)
-    total = sum(label["seconds"] for label in store.labels.values())
-    store.log.say(
-        f"\n{run_folder.name} is complete: {len(store.labels)} artifacts, {format_seconds(total)} of work"
-    )
-    store.log.say(f"  report  {report}")
-    if talking_label(store, run_folder.name):
-        option = "" if str(store.lab) == "lab" else f" --lab {store.lab}"
-        store.log.say(
-            f"  talk    smol chat {run_folder.name}{option}     or  smol serve {run_folder.name}{option}"
-        )
-        _say_what_to_try(store, run_folder.name)
-
-
-def _say_what_to_try(store: Store, run: str) -> None:
-    """Questions this model can answer; and the way to a model that can answer more, where this one was made here."""
-    if questions := questions_answered(store, run):
-        store.log.say("  try     these, which it was seen to answer at `--temperature 0`:")
-        for question in questions:
-            store.log.say(f"            {question}")
-    if not any(label["stage"] == "take-in-model" for label in store.labels.values()):
-        store.log.say("  next    smol chat smollm2-135m-instruct       a real SmolLM2, and")
-        store.log.say("          smol run adapt --set data=FOLDER      makes it yours with your documents")
+    for line in closing_lines(store, run_folder.name, report):
+        store.log.say(line)
 
 
 def _refresh(run_folder: Path, made: Artifact) -> None:

@@ -24,6 +24,8 @@ from smolforge.log import Log
 
 A = TypeVar("A", bound=Artifact)
 
+KEY_LETTERS = 12
+"""Of a key, in the name of its folder."""
 Input = Artifact | Mapping[str, Artifact] | None
 """One artifact, a named group of them (`{"web": …, "code": …}`), or nothing."""
 

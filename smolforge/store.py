@@ -29,13 +29,14 @@ from smolforge.artifacts import Artifact, Facts
 from smolforge.config import to_plain
 from smolforge.devices import Machine
 from smolforge.errors import StageError, StoreError
-from smolforge.log import Log
+from smolforge.facts import PLAIN_WIDTH, facts_told, has_colour, in_lines, painted
+from smolforge.log import Log, terminal_width
+from smolforge.outlook import Outlook
 from smolforge.provenance import give_memory_back, provenance_of, reset_peak_memory
-from smolforge.stage import Input, Job, Launcher, Stage, input_digests, stage_key
-from smolforge.units import format_bytes, format_count, format_seconds
+from smolforge.stage import KEY_LETTERS, Input, Job, Launcher, Stage, input_digests, stage_key
+from smolforge.units import format_seconds
 
 A = TypeVar("A", bound=Artifact)
-KEY_LETTERS = 12
 RECORD = "record.json"
 COMMAND_RUNS = ("eval", "export")
 """Runs that keep what these commands made; they hold no model of their own."""
@@ -58,7 +59,7 @@ class Store:
     machine  how the machine is used; part of no identity
     launcher where stages run that several processes can share; none runs them in this process
     built    called with (label, artifact) after every stage, built or found; the report hangs here
-    planned  how many stages the recipe has, so that the person watching knows how far it is; 0: nobody knows
+    outlook  what stages are foreseen, so that the person watching knows how far it is; None: nobody knows
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Store:
         launcher: Launcher | None = None,
         log: Log | None = None,
         built: Callable[[str, Artifact], None] | None = None,
-        planned: int = 0,
+        outlook: Outlook | None = None,
     ) -> None:
         self.lab = lab
         self.run_name = run_name
@@ -79,7 +80,8 @@ class Store:
         self.run_folder = lab / "runs" / run_name if run_name else None
         self.log = log or Log(self.run_folder / "events.jsonl" if self.run_folder else None)
         self.built = built
-        self.planned = planned
+        self.outlook = outlook
+        self.log.outlook = outlook
         self.labels: dict[str, Any] = {}
 
     # -- building -------------------------------------------------------------------------------
@@ -91,6 +93,8 @@ class Store:
             raise StoreError(
                 f"two stages of this recipe have the label `{label}`", fix="give each its own label"
             )
+        if self.outlook:
+            self.outlook.begin(label)
         key = stage_key(stage, cfg, input_digests(inputs))
         folder = self._artifact_folder(stage.name, key)
         record = read_record(folder)
@@ -105,6 +109,10 @@ class Store:
             self.built(label, artifact)
         return artifact
 
+    def place_of(self, stage: Stage[Any], cfg: Any, inputs: Mapping[str, Input]) -> Path:
+        """Where the artifact of `stage` for this config and these inputs stands, or will."""
+        return self._artifact_folder(stage.name, stage_key(stage, cfg, input_digests(inputs)))
+
     def _build(
         self, stage: Stage[A], cfg: Any, key: str, label: str, inputs: Mapping[str, Input]
     ) -> dict[str, Any]:
@@ -116,8 +124,7 @@ class Store:
                 return record
             log = self.log.scoped(stage.name, label)
             job = self._start(scratch, log)
-            place = f"{len(self.labels) + 1} of {self.planned} · " if self.planned else ""
-            log.say(f"▸ {place}{label} · {stage.summary}")
+            self._say_begin(log, label, stage.summary)
             log.event("start", key=key)
             began, wall = time.time(), time.monotonic()
             facts, made_on = self._make(stage, cfg, job, inputs)
@@ -130,10 +137,23 @@ class Store:
             _seal(job.out, folder, record)
             shutil.rmtree(scratch, ignore_errors=True)
             log.event("seal", folder=folder.name, seconds=provenance["seconds"], facts=record["facts"])
-            log.say(
-                f"  {label} · done in {format_seconds(provenance['seconds'])} · {format_facts(record['facts'])}"
-            )
+            if self.outlook:
+                self.outlook.end(label, provenance["seconds"])
+            self._say_end(log, label, record)
             return record
+
+    def _say_begin(self, log: Log, label: str, summary: str) -> None:
+        colour, place = has_colour(log.show), self.outlook.place if self.outlook else ""
+        head = "▸ " + (f"{place} · " if place else "") + painted(label, "bold", colour)
+        words, width = [f"{head} ·", *summary.split()], terminal_width(log.show) or PLAIN_WIDTH
+        log.say(in_lines(words, width, "  ", comma="").lstrip())
+
+    def _say_end(self, log: Log, label: str, record: Mapping[str, Any]) -> None:
+        """What came out, in lines that fit: scores with what changed since the scores before."""
+        before, colour = facts_before(self.lab, self.labels, record), has_colour(log.show)
+        log.say(f"  {label} · done in {format_seconds(record['provenance']['seconds'])}")
+        told = facts_told(record["facts"], before, colour=colour)
+        log.say(in_lines(told, terminal_width(log.show) or PLAIN_WIDTH, "    "))
 
     def _start(self, scratch: Path, log: Log) -> Job:
         out, work = scratch / "out", scratch / "work"
@@ -314,36 +334,20 @@ def verify(folder: Path) -> list[str]:
     return sorted(name for name in {*files, *expected} if files.get(name) != expected.get(name))
 
 
-MOST_FACTS_SHOWN = 12
+def facts_before(lab: Path, earlier: Mapping[str, Any], record: Mapping[str, Any]) -> Facts | None:
+    """Facts of the last artifact of the same stage among `earlier` labels that differs in its model alone: scores of
+    other questions are nothing to compare with.
+    """
+    for entry in reversed(list(earlier.values())):
+        if entry["stage"] == record["stage"]:
+            other = read_record(lab / "artifacts" / entry["folder"]) or {"inputs": {}, "facts": {}}
+            if _without_model(other) == _without_model(record):
+                return other["facts"]
+    return None
 
 
-def format_facts(facts: Facts) -> str:
-    """Facts in one line, whole numbers shortened, a value with its interval in brackets; says how many are left out."""
-    ends = {
-        f"{name}{end}"
-        for name in facts
-        for end in ("_low", "_high")
-        if {f"{name}_low", f"{name}_high"} <= set(facts)
-    }
-    named = [name for name in facts if name not in ends]
-    shown = [_format_fact(name, facts) for name in named[:MOST_FACTS_SHOWN]]
-    if len(named) > MOST_FACTS_SHOWN:
-        shown.append(f"and {len(named) - MOST_FACTS_SHOWN} more")
-    return ", ".join(shown)
-
-
-def _format_fact(name: str, facts: Facts) -> str:
-    value: Any = facts[name]
-    if isinstance(value, bool | str):
-        return f"{name} {value}"
-    if name.endswith("bytes") or name.startswith("bytes"):
-        return f"{name} {format_bytes(value)}" if value >= 1024 else f"{name} {value:g}"
-    if isinstance(value, int):
-        return f"{name} {format_count(value)}"
-    low, high = facts.get(f"{name}_low"), facts.get(f"{name}_high")
-    return f"{name} {value:.3g}" + (
-        f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""
-    )
+def _without_model(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record["inputs"].items() if name != "model"}
 
 
 def as_artifact(kind: type[A], folder: Path, record: Mapping[str, Any]) -> A:

@@ -13,6 +13,7 @@ from smolforge.store import Store, flat_inputs, read_labels, read_record
 MOST_CHARACTERS = 160
 """A longer question is nothing to type in."""
 MOST_QUESTIONS = 4
+MOST_ANSWERS = 3
 
 
 def questions_answered(store: Store, run: str) -> list[str]:
@@ -20,18 +21,26 @@ def questions_answered(store: Store, run: str) -> list[str]:
 
     Choices are left out: the model was compared on them, and did not write its answer.
     """
-    by_skill: dict[str, list[str]] = {}
+    return [question for question, _, right in _tried(store, run) if right][:MOST_QUESTIONS]
+
+
+def answers_given(store: Store, run: str) -> list[tuple[str, str, bool]]:
+    """`(question, answer, whether it was right)`: three, of as many skills as there are; right ones first."""
+    tried = sorted(_tried(store, run), key=lambda one: not one[2])
+    return tried[:MOST_ANSWERS]
+
+
+def _tried(store: Store, run: str) -> list[tuple[str, str, bool]]:
+    """Answers that the model wrote to questions short enough to be typed in, one a skill in turn, the shortest first."""
+    by_skill: dict[tuple[bool, str], list[tuple[str, str, bool]]] = {}
     for sample in _samples(store, run):
         question = " ".join(str(sample["question"]).split())
-        if (
-            sample["right"]
-            and sample["kind"] not in ("choice", "tool_call")
-            and len(question) <= MOST_CHARACTERS
-        ):
-            by_skill.setdefault(str(sample["skill"]), []).append(question)
-    shortest_first = [sorted(by_skill[skill], key=len) for skill in sorted(by_skill)]  # they are typed in
-    in_turn = [question for turn in zip_longest(*shortest_first) for question in turn if question]
-    return in_turn[:MOST_QUESTIONS]
+        if sample["kind"] not in ("choice", "tool_call") and len(question) <= MOST_CHARACTERS:
+            right = bool(sample["right"])
+            seen = (question, str(sample.get("answer") or ""), right)
+            by_skill.setdefault((not right, str(sample["skill"])), []).append(seen)
+    shortest_first = [sorted(by_skill[skill], key=lambda one: len(one[0])) for skill in sorted(by_skill)]
+    return [one for turn in zip_longest(*shortest_first) for one in turn if one]
 
 
 def _samples(store: Store, run: str) -> Iterator[dict[str, Any]]:

@@ -9,25 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from smolforge.errors import InputError
+from smolforge.intervals import Interval
 
 Z = 1.959963984540054
 """The 97.5th percentile of the standard normal distribution."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate between its bounds."""
-
-    value: float
-    low: float
-    high: float
-
-    def excludes(self, number: float) -> bool:
-        """Whether `number` lies outside the bounds."""
-        return not self.low <= number <= self.high
 
 
 def share_interval(passed: int, items: int) -> Interval:

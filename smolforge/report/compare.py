@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from smolforge.evals import stats
+from smolforge.intervals import Interval, independent_difference
 from smolforge.report.reading import Made, Run
 
 Verdict = Literal["better", "worse", "within noise"]
@@ -26,7 +27,7 @@ class Cell:
     chance: float
     items: int
     unit: str
-    change: stats.Interval | None = None
+    change: Interval | None = None
     is_paired: bool = False
 
     @property
@@ -119,11 +120,11 @@ def _compared(
     change = paired or difference(before.cells[skill], cell)
     # What is shown is the difference of the two values shown; pairing only narrows its bounds.
     value = cell.value - before.cells[skill].value
-    fixed = stats.Interval(value, change.low, change.high)
+    fixed = Interval(value, change.low, change.high)
     return Cell(**{**cell.__dict__, "change": fixed, "is_paired": paired is not None})
 
 
-def _paired_share(skill: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> stats.Interval | None:
+def _paired_share(skill: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Interval | None:
     ids = [i for i, line in after.items() if line.get("skill") == skill]
     earlier = [i for i, line in before.items() if line.get("skill") == skill]
     if not ids or sorted(ids) != sorted(earlier):
@@ -133,7 +134,7 @@ def _paired_share(skill: str, before: Mapping[str, Any], after: Mapping[str, Any
     )
 
 
-def _paired_bits(skill: str, before: Step, after: Mapping[tuple[str, str], Any]) -> stats.Interval | None:
+def _paired_bits(skill: str, before: Step, after: Mapping[tuple[str, str], Any]) -> Interval | None:
     domain = skill.removeprefix(BITS_PREFIX)
     earlier = {str(x.get("id")): x for x in before.scores.lines("bits.jsonl") if x.get("domain") == domain}
     now = {text: line for (where, text), line in after.items() if where == domain}
@@ -150,16 +151,10 @@ def _paired_bits(skill: str, before: Step, after: Mapping[tuple[str, str], Any])
         return None
 
 
-def difference(before: Cell, after: Cell) -> stats.Interval:
-    """After minus before for two scores over different items, from their two intervals.
-
-    Source: Newcombe 1998, "Interval estimation for the difference between independent proportions",
-    method 10; the same square-and-add rule (MOVER) serves for means.
-    """
-    value = after.value - before.value
-    down = math.hypot(after.value - after.low, before.high - before.value)
-    up = math.hypot(after.high - after.value, before.value - before.low)
-    return stats.Interval(value, value - down, value + up)
+def difference(before: Cell, after: Cell) -> Interval:
+    """After minus before for two scores over different items."""
+    old, new = (Interval(cell.value, cell.low, cell.high) for cell in (before, after))
+    return independent_difference(old, new)
 
 
 @dataclass(frozen=True)

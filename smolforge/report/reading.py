@@ -5,7 +5,6 @@ Everything read here may hold text from the web or from a model; it is bounded h
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from smolforge.store import KEY_LETTERS, read_labels
+from smolforge.outlook import state_of
+from smolforge.store import read_labels
 
 KIND_WORDS = ("raw", "corpus", "shards", "model", "scores", "mixture", "checkpoint")
 MOST_LINES = 200_000
@@ -159,35 +159,19 @@ def read_run(run_folder: Path, artifacts_folder: Path) -> Run:
         if isinstance(record, dict):
             made.append(Made(str(label), folder, record, bool(one.get("reused"))))
     events = list(read_lines(run_folder / "events.jsonl"))
-    begun = next((i for i in range(len(events) - 1, -1, -1) if events[i].get("event") == "run"), 0)
-    now = [e for e in events[begun:] if e.get("event") in ("start", "seal", "finished")]
-    begun_label = str(now[-1].get("label", "")) if now and now[-1]["event"] == "start" else ""
-    is_working = bool(begun_label) and _is_being_made(now[-1], artifacts_folder.parent / "scratch")
+    state = state_of(events, artifacts_folder.parent)
     return Run(
         name=run_folder.name,
         recipe=recipe if isinstance(recipe, dict) else {},
         made=tuple(made),
-        is_finished=bool(now) and now[-1]["event"] == "finished",
-        working_on=begun_label if is_working else "",
-        stopped_at="" if is_working else begun_label,
+        is_finished=state.is_finished,
+        working_on=state.working_on,
+        stopped_at=state.stopped_at,
         by_key={one.key: one for one in made},
         slow=next(
             (str(e["slow"]) for e in reversed(events) if e.get("event") == "kernels" and e.get("slow")), ""
         ),
     )
-
-
-def _is_being_made(start: Mapping[str, Any], scratch: Path) -> bool:
-    """Whether a process holds the lock of what was begun: one that was killed holds none."""
-    folder = f"{start.get('stage', '')}-{str(start.get('key', ''))[:KEY_LETTERS]}"
-    try:
-        with (scratch / folder).with_suffix(".lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def read_json(path: Path) -> Any:

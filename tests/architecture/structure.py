@@ -20,6 +20,7 @@ TOP: Mapping[str, str] = {
             "config",
             "devices",
             "errors",
+            "intervals",
             "language_model",
             "log",
             "plain_json",
@@ -28,8 +29,10 @@ TOP: Mapping[str, str] = {
         ],
         "ground",
     ),
-    **dict.fromkeys(["artifacts", "plan", "provenance", "recipe", "show", "stage", "store"], "frame"),
-    **dict.fromkeys(["cli", "doctor", "models", "run", "tries"], "command"),
+    **dict.fromkeys(
+        ["artifacts", "facts", "outlook", "plan", "provenance", "recipe", "show", "stage", "store"], "frame"
+    ),
+    **dict.fromkeys(["cli", "closing", "doctor", "models", "run", "tries"], "command"),
 }
 CODE = (".py", ".c", ".h", ".html", ".css", ".js")
 

@@ -13,9 +13,10 @@ from smolforge.artifacts import Checkpoint, Corpus, RawDocs
 from smolforge.config import config
 from smolforge.errors import StageError, StoreError
 from smolforge.log import Log
+from smolforge.outlook import Outlook
 from smolforge.plan import Plan
 from smolforge.stage import Cost, stage
-from smolforge.store import MOST_FACTS_SHOWN, Store, format_facts, read_labels, verify
+from smolforge.store import Store, read_labels, verify
 
 RUNS: list[str] = []
 
@@ -125,7 +126,9 @@ def test_a_plan_promises_nothing_for_other_settings(lab: Path) -> None:
 
 def test_the_place_of_a_stage_is_said(lab: Path) -> None:
     shown = io.StringIO()
-    recipe(Store(lab, "r", log=Log(None, show=shown), planned=4))
+    planned = Plan(lab, "r")
+    recipe(planned)
+    recipe(Store(lab, "r", log=Log(None, show=shown), outlook=Outlook(planned.steps)))
     assert [line.split(" · ")[0] for line in shown.getvalue().splitlines() if "▸" in line] == [
         f"▸ {n} of 4" for n in (1, 2, 3, 4)
     ]
@@ -222,17 +225,3 @@ def test_records_hold_no_path_of_the_machine_outside_provenance(lab: Path) -> No
     record = json.loads((made.path / "record.json").read_text())
     record.pop("provenance")
     assert str(lab) not in json.dumps(record)
-
-
-def test_facts_in_a_line_keep_intervals_together_and_say_what_is_left_out() -> None:
-    scores = {
-        "arc": 0.4123,
-        "arc_high": 0.5,
-        "arc_low": 0.3,
-        "bits_low": 2,
-        "items": 12_345,
-        "size_bytes": 4096,
-    }
-    assert format_facts(scores) == "arc 0.412 [0.3, 0.5], bits_low 2, items 12.3K, size_bytes 4.0 KiB"
-    many = {f"f{n:02}": n for n in range(MOST_FACTS_SHOWN + 3)}
-    assert format_facts(many).endswith("f11 11, and 3 more")
