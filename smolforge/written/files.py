@@ -71,3 +71,8 @@ def lines(text: str) -> tuple[str, ...]:
 def cells(line: str, mark: str) -> tuple[str, ...]:
     """The parts of a line: ways of one sentence (` / `), or what belongs together (`|`)."""
     return tuple(part.strip() for part in line.split(mark))
+
+
+def ways_of(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """What each name of a section can be said like; the ways are parted by ` / `."""
+    return {name: cells(text, " / ") for name, text in texts.items()}
