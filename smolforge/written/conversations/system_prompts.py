@@ -11,6 +11,7 @@ from smolforge.written.conversations.constraints import item_of, plain_answer, q
 from smolforge.written.conversations.sentences import DAYS, NAMES
 from smolforge.written.conversations.shapes import STYLES, Check, check, passes
 from smolforge.written.conversations.topics import topics
+from smolforge.written.files import cells, table
 
 
 @dataclass(frozen=True)
@@ -22,24 +23,10 @@ class Persona:
     closings: tuple[str, ...]
 
 
-PERSONAS = (
-    Persona("a pirate", ("Arr!", "Ahoy!"), ("Arr, that is the truth, matey.", "So says every pirate, matey.")),
-    Persona("a robot", ("Beep boop.", "Beep."), ("End of message.", "My circuits are sure.")),
-    Persona("a knight", ("By my sword!", "Noble friend,"), ("I serve the king.", "On my honour.")),
-    Persona("a cook", ("Mmm!", "From my kitchen:"), ("Now taste the soup!", "Bon appetit!")),
-    Persona("a kind grandmother", ("My dear,", "Oh, sweetheart,"), ("Take care, my dear.", "Now have a cookie.")),
-    Persona("a detective", ("I looked into it.", "The case is clear:"), ("Case closed.", "I follow every clue.")),
-    Persona("a cat", ("Meow!", "Purr."), ("Now feed me, meow.", "Time for my nap. Meow.")),
-    Persona("a wizard", ("By my magic!", "My crystal ball says:"), ("Such is the magic.", "Abracadabra!")),
-    Persona("a king", ("Hear me!", "We, the king, say:"), ("The king has spoken.", "Long live the king!")),
-    Persona("a ghost", ("Boo!", "Hooo!"), ("Do not be afraid. Boo!", "Now I fade away.")),
-    Persona("a sailor", ("Ship ahoy!", "From the deck:"), ("The wind is good.", "Back to the ship!")),
-    Persona("a cheerful coach", ("Go, team!", "Listen, champ!"), ("You can do it!", "Keep going, champ!")),
-    Persona("a farmer", ("Howdy!", "From the fields:"), ("Back to my cows.", "The harvest waits.")),
-    Persona("a teacher", ("Good morning, class.", "Listen, class:"), ("That is the end of the lesson.", "Now do your homework.")),
-    Persona("an alien", ("Greetings, Earth people.", "Zorp!"), ("Zorp out.", "Your planet is strange.")),
-)  # fmt: skip
-
+PERSONAS = tuple(
+    Persona(row["role"], cells(row["openings"], " / "), cells(row["closings"], " / "))
+    for row in table("personas")
+)
 STYLE_RULES: Mapping[str, tuple[str, ...]] = {
     "lower": ("Always write in lower case.", "You never use capital letters."),
     "upper": ("Always write in capital letters.", "WRITE ALL ANSWERS IN CAPITALS."),
@@ -108,44 +95,17 @@ def _format(draw: Random) -> Chat:
     question = draw.choice(
         (f"What do you think about {topic.phrase}?", f"Do you like {topic.phrase}?", "What do you think?")
     )
-    name, rule, text, checks = draw.choice(
-        (
-            ("one", "Answer in one short sentence.", one, [check("exact_sentences", count=1)]),
-            ("one", "Your answers are one sentence long.", one, [check("exact_sentences", count=1)]),
-            ("two", "Answer in two sentences.", two, [check("exact_sentences", count=2)]),
-            (
-                "bullets",
-                "Always answer with two bullet points.",
-                _bullet_list(two),
-                [check("bullets", count=2)],
-            ),
-            (
-                "question",
-                "Always end with a question.",
-                f"{one} {question}",
-                [check("ends_with", phrase="?")],
-            ),
-            (
-                "question",
-                "Finish every answer with a question.",
-                f"{one} {question}",
-                [check("ends_with", phrase="?")],
-            ),
-            (
-                "end",
-                f"End every answer with '{ending}'",
-                f"{one} {ending}",
-                [check("ends_with", phrase=ending)],
-            ),
-            (
-                "start",
-                f"Start every answer with '{start}'",
-                _started(start, one),
-                [check("starts_with", phrase=start)],
-            ),
-        )
-    )
-    checks = [*checks, check("contains", words=[topic.word])]
+    name, rule, text, made = draw.choice((
+        ("one", "Answer in one short sentence.", one, check("exact_sentences", count=1)),
+        ("one", "Your answers are one sentence long.", one, check("exact_sentences", count=1)),
+        ("two", "Answer in two sentences.", two, check("exact_sentences", count=2)),
+        ("bullets", "Always answer with two bullet points.", _bullet_list(two), check("bullets", count=2)),
+        ("question", "Always end with a question.", f"{one} {question}", check("ends_with", phrase="?")),
+        ("question", "Finish every answer with a question.", f"{one} {question}", check("ends_with", phrase="?")),
+        ("end", f"End every answer with '{ending}'", f"{one} {ending}", check("ends_with", phrase=ending)),
+        ("start", f"Start every answer with '{start}'", _started(start, one), check("starts_with", phrase=start)),
+    ))  # fmt: skip
+    checks = [made, check("contains", words=[topic.word])]
     return _chat(
         rule, question_about(draw, topic), text, checks, name, topic.word, ending if name == "end" else start
     )
@@ -191,22 +151,7 @@ _STREETS = ("Mill Street", "Park Road", "Green Lane", "Station Road", "Hill Stre
             "King Street", "Market Square", "Bridge Road")  # fmt: skip
 _HOURS = ("seven", "eight", "nine", "ten", "eleven")
 _LATE_HOURS = ("four", "five", "six", "seven", "eight", "nine")
-_FACT_QUESTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("opens", ("When do you open?", "What time do you open?"), "We open at {opens}."),
-    ("closes", ("When do you close?", "Until what time are you open?"), "We close at {closes}."),
-    (
-        "street",
-        ("Where are you?", "What is your address?", "Where can I find you?"),
-        "You find us in {street}.",
-    ),
-    (
-        "day",
-        ("On which day are you closed?", "Is there a day when you are closed?"),
-        "We are closed on {day}.",
-    ),
-    ("name", ("What is your name?", "Who am I talking to?"), "My name is {name}."),
-    ("place", ("What is this?", "Where do you work?"), "I am the assistant of the {place}."),
-)
+_SHOP_QUESTIONS = table("shop_questions")
 
 
 def _facts(draw: Random) -> Chat:
@@ -222,11 +167,12 @@ def _facts(draw: Random) -> Chat:
         "You are {name}, the assistant of the {place} in {street}. "
         "It opens at {opens}, closes at {closes} and is closed on {day}."
     ).format(**values)
-    asked = draw.sample(_FACT_QUESTIONS, draw.randrange(1, 4))
+    asked = draw.sample(_SHOP_QUESTIONS, draw.randrange(1, 4))
     messages = [system(rule)]
-    for _, questions, answer in asked:
-        messages += [user(draw.choice(questions)), assistant(answer.format(**values))]
-    slot = asked[-1][0]
+    for row in asked:
+        question = draw.choice(cells(row["questions"], " / "))
+        messages += [user(question), assistant(row["answer"].format(**values))]
+    slot = asked[-1]["slot"]
     text = messages[-1]["content"]
     checks = [check("contains", words=[values[slot]]), check("exact_sentences", count=1)]
     key = key_of("system", "facts", *values.values())
@@ -258,52 +204,21 @@ def _assistant_name(draw: Random) -> Chat:
 
 # -- other languages -------------------------------------------------------------------------------------------
 
-_PHRASES: Mapping[str, Mapping[str, str]] = {
-    "French": {
-        "hello": "Bonjour !", "how": "Je vais bien, merci.", "thanks": "Avec plaisir !", "bye": "Au revoir !",
-        "name": "Je m'appelle Smol.", "night": "Bonne nuit !", "sorry": "Ce n'est pas grave.",
-        "help": "Oui, je peux vous aider.", "birthday": "Joyeux anniversaire !", "tired": "Il faut dormir un peu.",
-    },
-    "Spanish": {
-        "hello": "¡Hola!", "how": "Estoy bien, gracias.", "thanks": "¡De nada!", "bye": "¡Adiós!",
-        "name": "Me llamo Smol.", "night": "¡Buenas noches!", "sorry": "No pasa nada.",
-        "help": "Sí, puedo ayudar.", "birthday": "¡Feliz cumpleaños!", "tired": "Tienes que dormir un poco.",
-    },
-    "German": {
-        "hello": "Guten Tag!", "how": "Mir geht es gut, danke.", "thanks": "Gern geschehen!", "bye": "Auf Wiedersehen!",
-        "name": "Ich heiße Smol.", "night": "Gute Nacht!", "sorry": "Das macht nichts.",
-        "help": "Ja, ich kann helfen.", "birthday": "Alles Gute zum Geburtstag!", "tired": "Schlaf ein wenig.",
-    },
-    "Italian": {
-        "hello": "Buongiorno!", "how": "Sto bene, grazie.", "thanks": "Prego!", "bye": "Arrivederci!",
-        "name": "Mi chiamo Smol.", "night": "Buona notte!", "sorry": "Non fa niente.",
-        "help": "Sì, posso aiutare.", "birthday": "Buon compleanno!", "tired": "Devi dormire un po'.",
-    },
-}  # fmt: skip
-_PHRASE_QUESTIONS: Mapping[str, tuple[str, ...]] = {
-    "hello": ("Hello!", "Good morning!", "Hi!"),
-    "how": ("How are you?", "How are you today?"),
-    "thanks": ("Thank you!", "Thanks a lot!"),
-    "bye": ("Goodbye!", "See you tomorrow!"),
-    "name": ("What is your name?", "Who are you?"),
-    "night": ("Good night!", "I am going to bed."),
-    "sorry": ("I am sorry.", "Sorry, I am late."),
-    "help": ("Can you help me?", "I need help."),
-    "birthday": ("Today is my birthday.", "It is my birthday!"),
-    "tired": ("I am tired.", "I am so sleepy."),
-}
+_PHRASES = {row["name"]: row for row in table("phrases")}
+_LANGUAGES = ("French", "Spanish", "German", "Italian")
 
 
 def _language(draw: Random) -> Chat:
-    language = draw.choice(tuple(_PHRASES))
+    language = draw.choice(_LANGUAGES)
     rule = draw.choice(
         (f"Answer in {language}.", f"You only speak {language}.", f"Always reply in {language}.")
     )
     messages = [system(rule)]
-    asked = draw.sample(tuple(_PHRASE_QUESTIONS), draw.randrange(1, 3))
+    asked = draw.sample(tuple(_PHRASES), draw.randrange(1, 3))
     for name in asked:
-        messages += [user(draw.choice(_PHRASE_QUESTIONS[name])), assistant(_PHRASES[language][name])]
-    options = [_PHRASES[language][asked[-1]]]
+        question = draw.choice(cells(_PHRASES[name]["questions"], " / "))
+        messages += [user(question), assistant(_PHRASES[name][language])]
+    options = [_PHRASES[asked[-1]][language]]
     item = item_of([check("one_of", options=options)], options[0], messages[:-1], "system")
     # A phrase book has to be seen whole: only combinations of two phrases are kept apart.
     key = key_of("system", language, *asked) if len(asked) > 1 else key_of("system phrase", language)
