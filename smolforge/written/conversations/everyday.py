@@ -16,7 +16,7 @@ from smolforge.written.conversations.constraints import question_about
 from smolforge.written.conversations.sentences import DAYS, NAMES
 from smolforge.written.conversations.slots import draw_values, fill, parse_slot
 from smolforge.written.conversations.topics import topics
-from smolforge.written.files import plain_text
+from smolforge.written.files import plain_text, texts, ways_of
 
 _MARKS = {">": "user", "<": "assistant", "?": "question", "!": "reply"}
 
@@ -84,14 +84,7 @@ def _slots_of(wordings: Sequence[str]) -> list[str]:
     return [part.split("}")[0] for part in wordings[0].split("{")[1:]]
 
 
-_MORE = (
-    "Tell me more.",
-    "Can you tell me more?",
-    "Do you know more?",
-    "What else?",
-    "And what else?",
-    "Go on.",
-)
+_MORE = ways_of(texts("conversations"))["more"]
 _LAST = (
     ("Thank you!", "You are welcome!"),
     ("That is interesting.", "I am glad you like it."),

@@ -21,24 +21,11 @@ from smolforge.written.conversations.chat import (
     user,
 )
 from smolforge.written.conversations.toolbox import TOOLS, Tool, Values
+from smolforge.written.files import texts, ways_of
 
 MAX_TOOLS = 3
 
-_POLITE = (
-    "{ask}",
-    "{ask}",
-    "{ask}",
-    "{ask}",
-    "Hi! {ask}",
-    "Hello Smol. {ask}",
-    "One more thing. {ask}",
-    "{ask} Thanks!",
-)
-_NO_TOOL = (
-    "I am sorry, none of my tools can do that. I can {can}.",
-    "I cannot do that. My tools can {can}.",
-    "I have no tool for that, but I can {can}.",
-)
+_WAYS = ways_of(texts("conversations"))
 
 
 def call_message(calls: list[tuple[Tool, Values]]) -> Message:
@@ -90,7 +77,7 @@ def _one_call(draw: Random) -> Chat:
     tool = draw.choice(TOOLS)
     arguments = tool.draw(draw)
     result = tool.result(draw, arguments)
-    ask = draw.choice(_POLITE).format(ask=draw.choice(tool.asks).format(**arguments))
+    ask = draw.choice(_WAYS["tool_asks"]).format(ask=draw.choice(tool.asks).format(**arguments))
     schemas = _schemas(draw, tool)
     asked = [user(ask)]
     messages = [*asked, call_message([(tool, arguments)]), result_message(result)]
@@ -136,7 +123,7 @@ def _no_tool_fits(draw: Random) -> Chat:
     can = " and ".join(
         [", ".join(tool.can for tool in offered[:-1]), offered[-1].can] if offered[:-1] else [offered[-1].can]
     )
-    messages = (user(ask), assistant(draw.choice(_NO_TOOL).format(can=can)))
+    messages = (user(ask), assistant(draw.choice(_WAYS["no_tool"]).format(can=can)))
     return Chat(messages, (_key(wanted, arguments),), tuple(tool.schema for tool in offered))
 
 

@@ -10,20 +10,12 @@ from smolforge.evals.task import Item
 from smolforge.written.conversations.chat import Chat, assistant, key_of, lower_first, plain_prompt, user
 from smolforge.written.conversations.rewrites import Rewrite, draw_chain, draw_rewrite
 from smolforge.written.conversations.slots import words
+from smolforge.written.files import texts, ways_of
 
 # One wrong word in ten is forgiven; measured: with 0.8, leaving out two words passed a third of the items.
 MIN_THRESHOLD = 0.9
 
-_ASKS = (
-    "{order}: {source}",
-    "{order}: {source}",
-    "{order}.\n{source}",
-    '{order}: "{source}"',
-    "{order}.\n\n{source}",
-    "Please {low}: {source}",
-    "Can you {low}? {source}",
-    "{source}\n\n{order}.",
-)
+_ASKS = ways_of(texts("conversations"))["rewrite_asks"]
 _THANKS = (("Thank you!", "You are welcome!"), ("Thanks.", "You are welcome."), ("Great, thank you.", "Happy to help!"),
            ("Perfect, thanks!", "Any time!"))  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from smolforge.written.conversations.chat import lower_first
 from smolforge.written.conversations.slots import words
+from smolforge.written.files import texts, ways_of
 
 Tense = Literal["present", "past", "future"]
 
@@ -105,23 +106,7 @@ build builds built | a boat; a tower; a small bridge; a house; a wall; {my} own 
 """
 
 # Every tail must go with every action and every tense.
-TAILS = (
-    "",
-    "after lunch",
-    "in the morning",
-    "in the afternoon",
-    "in the evening",
-    "before dinner",
-    "after school",
-    "after work",
-    "at noon",
-    "with a friend",
-    "with great care",
-    "before breakfast",
-    "at the weekend",
-    "during the holidays",
-    *(f"on {day}" for day in DAYS),
-)
+TAILS = ("", *ways_of(texts("conversations"))["tails"], *(f"on {day}" for day in DAYS))
 
 
 def _parse() -> tuple[tuple[Verb, tuple[str, ...]], ...]:

@@ -13,6 +13,7 @@ from smolforge.evals.checks import run_checks
 from smolforge.written.conversations.chat import lower_first
 from smolforge.written.conversations.slots import words
 from smolforge.written.conversations.topics import Topic
+from smolforge.written.files import texts, ways_of
 
 Check = dict[str, Any]
 # Capitals cost about twice the tokens; longer texts would not fit into the answer.
@@ -281,18 +282,7 @@ SHAPES: tuple[Callable[[Random, Topic], Shape], ...] = (
 
 # -- styles ---------------------------------------------------------------------------------------------
 
-BEGINNINGS = (
-    "Of course!",
-    "Here you go:",
-    "My answer:",
-    "Sure!",
-    "Well then,",
-    "Listen:",
-    "Good question!",
-    "I think that",
-)
-ENDINGS = ("That is all.", "I hope this helps.", "Have a nice day.", "Is there anything else?", "The end.",
-           "Thank you.", "See you soon.", "What do you think?")  # fmt: skip
+_WAYS = ways_of(texts("conversations"))
 
 
 def _begin(phrase: str) -> Style:
@@ -327,22 +317,12 @@ STYLES: tuple[Style, ...] = (
           lambda text: f'"{text}"', (check("quotation"),)),
     Style("no-commas", ("Do not use commas.", "Use no commas."), str, (check("no_commas"),)),
     Style("no-digits", ("Do not use digits.", "Write no numbers with digits."), str, (check("no_digits"),)),
-    *map(_begin, BEGINNINGS),
-    *map(_end, ENDINGS),
+    *map(_begin, _WAYS["beginnings"]),
+    *map(_end, _WAYS["endings"]),
 )  # fmt: skip
 
 # Layouts that quotation marks or a phrase around them would spoil.
-_PLAIN_ONLY = (
-    "json",
-    "bullets",
-    "numbered",
-    "stars",
-    "two-answers",
-    "angle-title",
-    "heading",
-    "sections",
-    "postscript",
-)
+_PLAIN_ONLY = words("json bullets numbered stars two-answers angle-title heading sections postscript")
 
 
 def fits(shape: Shape, style: Style) -> bool:

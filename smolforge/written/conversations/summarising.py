@@ -12,7 +12,7 @@ from smolforge.evals.task import Item
 from smolforge.written.conversations.chat import Chat, assistant, key_of, plain_prompt, upper_first, user
 from smolforge.written.conversations.sentences import DAYS, draw_name
 from smolforge.written.conversations.slots import draw_values, fill, parse_slot, words
-from smolforge.written.files import plain_text
+from smolforge.written.files import plain_text, texts, ways_of
 
 TIMES = ("eight", "nine", "ten", "eleven", "noon", "one", "two", "three", "four", "five", "six", "seven")
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty")
@@ -99,22 +99,7 @@ def title_case(text: str) -> str:
 _SMALL = frozenset(words("a an and the of in on at to for from by with near under"))
 
 
-_SUMMARY_ORDERS = (
-    "Summarise this text in one sentence.",
-    "Sum this up in one sentence.",
-    "Give me a one-sentence summary.",
-    "Write a short summary of this text.",
-    "What is this text about? Answer in one sentence.",
-    "Say in one sentence what happens here.",
-    "I have no time to read this. What does it say?",
-    "Tell me the main point of this text.",
-)
-_TITLE_ORDERS = (
-    "Give this text a title.",
-    "Write a title for this text.",
-    "Find a good title for this text.",
-    "What would be a good title for this?",
-)
+_WAYS = ways_of(texts("conversations"))
 
 
 def _ask(draw: Random, order: str, text: str) -> str:
@@ -139,7 +124,10 @@ def threshold_of(passage: Passage) -> float:
 
 
 def _summary_chat(draw: Random, passage: Passage) -> Chat:
-    messages = [user(_ask(draw, draw.choice(_SUMMARY_ORDERS), passage.text)), assistant(passage.summary)]
+    messages = [
+        user(_ask(draw, draw.choice(_WAYS["summary_orders"]), passage.text)),
+        assistant(passage.summary),
+    ]
     item = Item(
         id="",
         skill="summarising",
@@ -152,7 +140,7 @@ def _summary_chat(draw: Random, passage: Passage) -> Chat:
     )
     key = key_of("summary", passage.summary)
     if draw.random() < 0.1:
-        messages += [user(draw.choice(_TITLE_ORDERS)), assistant(passage.title)]
+        messages += [user(draw.choice(_WAYS["title_orders"])), assistant(passage.title)]
         return Chat(tuple(messages), (key,))
     return Chat(tuple(messages), (key,), item=item)
 
@@ -161,6 +149,9 @@ def make(draw: Random) -> Chat:
     """A passage and its summary; now and then its title."""
     passage = draw_passage(draw)
     if draw.random() < 0.12:
-        messages = (user(_ask(draw, draw.choice(_TITLE_ORDERS), passage.text)), assistant(passage.title))
+        messages = (
+            user(_ask(draw, draw.choice(_WAYS["title_orders"]), passage.text)),
+            assistant(passage.title),
+        )
         return Chat(messages, (key_of("summary", passage.summary),))
     return _summary_chat(draw, passage)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from smolforge.evals.task import Item, item_to_plain
+from smolforge.written.files import texts, ways_of
 from smolforge.written.synthetic import exercises_code, questions
 from smolforge.written.synthetic import paragraphs as para
 from smolforge.written.synthetic.code_functions import function
@@ -15,23 +16,7 @@ from smolforge.written.synthetic.mathematics import problem
 from smolforge.written.synthetic.wording import sentence
 
 Row = dict[str, Any]
-_POLITE = (
-    "{0}",
-    "{0}",
-    "{0}",
-    "{0}",
-    "{0} Please tell me.",
-    "I have a question. {0}",
-    "Hello! {0}",
-    "Can you help me? {0}",
-)
-_THANKS = ("Thank you!", "Thanks!", "Thanks, that helps.", "Great, thank you.", "I see, thank you.")
-_WELCOME = (
-    "You are welcome!",
-    "You're welcome! Ask me anything else.",
-    "Glad to help!",
-    "You are welcome. Have a nice day!",
-)
+_WAYS = ways_of(texts("conversations"))
 
 
 def _row(name: str, skill: str, messages: list[Row], item: Item | None) -> Row:
@@ -59,7 +44,7 @@ def knowledge_chats(seed: int, count: int) -> Iterator[Row]:
         for place, fact in enumerate(facts):
             question = para.ask(rng, fact)
             messages += [
-                _user(rng.choice(_POLITE).format(question) if place == 0 else question),
+                _user(rng.choice(_WAYS["questions"]).format(question) if place == 0 else question),
                 _assistant(_told(rng, fact)),
             ]
         item = None
@@ -68,7 +53,7 @@ def knowledge_chats(seed: int, count: int) -> Iterator[Row]:
             messages_of_item = [*messages[:-1], *item.messages[1:]]
             item = replace(item, messages=messages_of_item)
         elif rng.random() < 0.3:
-            messages += [_user(rng.choice(_THANKS)), _assistant(rng.choice(_WELCOME))]
+            messages += [_user(rng.choice(_WAYS["thanks"])), _assistant(rng.choice(_WAYS["welcome"]))]
         yield _row(f"knowledge-{seed}-{index:06d}", "knowledge", messages, item)
 
 

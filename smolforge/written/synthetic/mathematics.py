@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from smolforge.data.read.documents import Document
+from smolforge.written.files import texts, ways_of
 from smolforge.written.synthetic.people import two
 from smolforge.written.synthetic.problems import TOPICS, Problem, held_out, is_held_out, key, sum_keys
 from smolforge.written.synthetic.story_problems import clock, one_step, two_steps
@@ -57,52 +58,7 @@ def mathematics(seed: int | str, documents: int) -> Iterator[Document]:
         )
 
 
-_METHODS = {
-    "addition": (
-        "To add two numbers, we add the tens and the ones and put them together.",
-        "When we add, the order of the numbers does not matter.",
-        "If the ones make ten or more, we carry one ten.",
-    ),
-    "subtraction": (
-        "To subtract a number, we can first take away its tens and then its ones.",
-        "Subtraction is the opposite of addition, so we can check the result by adding.",
-        "When we subtract, the order of the numbers matters.",
-    ),
-    "multiplication": (
-        "Multiplication is a short way to add the same number many times.",
-        "To multiply a larger number, we split it into tens and ones.",
-        "When we multiply, the order of the numbers does not matter.",
-    ),
-    "division": (
-        "To divide means to share equally.",
-        "Division is the opposite of multiplication, so the times tables help us.",
-        "We cannot divide by zero.",
-    ),
-    "percentages": ("Percent means one part of a hundred.", "Half of something is 50% of it."),
-    "fractions": (
-        "The number below the line tells into how many equal parts we divide.",
-        "The number above the line tells how many of these parts we take.",
-    ),
-    "equations": (
-        "An equation says that two things are equal.",
-        "What we do to one side of an equation we must also do to the other side.",
-    ),
-    "rectangles": (
-        "The area tells how much space is inside a shape.",
-        "The perimeter is the way once around a shape.",
-    ),
-    "averages": ("To find the average, add all numbers and divide by how many there are.",),
-    "sequences": ("In a sequence the numbers follow a rule.", "First find how much each number grows."),
-    "rounding": ("We round numbers to make them easier to use.", "From 5 upwards we round up, below 5 we round down."),
-    "units": ("To change a large unit to a small one, we multiply.", "First ask how many small units make one large unit."),
-    "order of operations": ("Multiplication comes before addition.", "What is in brackets comes first."),
-    "word problems": (
-        "Read the problem slowly and find the numbers.",
-        "Ask yourself what the question wants to know.",
-        "Decide whether to add, to subtract, to multiply or to divide.",
-    ),
-    "longer word problems": ("Some problems need more than one step.", "Solve one step, then use its result in the next."),
-}  # fmt: skip
+_METHODS = ways_of(texts("mathematics")["methods"])
 _LEADS = ("Problem", "Exercise", "Example", "Question")
 
 

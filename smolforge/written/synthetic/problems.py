@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smolforge.written.files import table
+from smolforge.written.files import table, texts, ways_of
 from smolforge.written.synthetic.relations import is_held_out
 from smolforge.written.synthetic.wording import plural
 
@@ -147,24 +147,7 @@ def operands(rng: random.Random, operation: str, level: int) -> tuple[int, int]:
     return divisor * quotient, divisor
 
 
-_ASK = {
-    "add": (
-        "What is {a} + {b}?", "What is {a} + {b}?", "What is {a} plus {b}?", "Add {a} and {b}.", "Work out {a} + {b}.",
-        "What is the sum of {a} and {b}?", "Find the sum of {a} and {b}.", "How much is {a} + {b}?",
-    ),
-    "subtract": (
-        "What is {a} - {b}?", "What is {a} - {b}?", "What is {a} minus {b}?", "Work out {a} - {b}.",
-        "Take {b} away from {a}.", "What is the difference of {a} and {b}?", "How much is {a} - {b}?",
-    ),
-    "multiply": (
-        "What is {a} × {b}?", "What is {a} × {b}?", "What is {a} times {b}?", "Work out {a} × {b}.",
-        "Multiply {a} by {b}.", "What is the product of {a} and {b}?", "How much is {a} × {b}?",
-    ),
-    "divide": (
-        "What is {a} ÷ {b}?", "What is {a} divided by {b}?", "Divide {a} by {b}.", "Work out {a} ÷ {b}.",
-        "How many times does {b} fit into {a}?",
-    ),
-}  # fmt: skip
+_ASK = ways_of(texts("mathematics")["asks"])
 
 
 def calculation(rng: random.Random, operation: str, level: int) -> Problem:

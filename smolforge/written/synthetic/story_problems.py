@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from smolforge.written.files import table, texts, ways_of
 from smolforge.written.synthetic.people import two
 from smolforge.written.synthetic.problems import RESULT, STEPS, Problem, key, step_keys, sum_keys
 
@@ -14,51 +15,8 @@ _COUNTABLE = (
 _CONTAINERS = ("boxes", "bags", "baskets", "jars", "bowls")
 
 # Each: operation, text with {a} {b}, names {n} {m}, pronouns {he} {him} {his}, things {t}, containers {c}.
-_SCENES: tuple[tuple[str, str], ...] = (
-    ("add", "{n} has {a} {t}. {m} gives {him} {b} more. How many {t} does {n} have now?"),
-    ("add", "{n} has {a} {t} and {m} has {b} {t}. How many {t} do they have together?"),
-    ("add", "There are {a} {t} on the table. {n} puts {b} more on it. How many {t} are on the table?"),
-    (
-        "add",
-        "{n} finds {a} {t} in the morning and {b} {t} in the evening. How many {t} does {he} find in all?",
-    ),
-    ("add", "{n} is {a} years old. How old will {he} be in {b} years?"),
-    ("add", "{n} reads {a} pages on Monday and {b} pages on Tuesday. How many pages does {he} read?"),
-    ("add", "A bus carries {a} people. At the next stop {b} people get on. How many people are on the bus?"),
-    (
-        "add",
-        "{n} pays {a} dollars for a shirt and {b} dollars for a book. How many dollars does {he} pay in all?",
-    ),
-    ("add", "{n} walks {a} steps to the door and {b} steps to the gate. How many steps is that in all?"),
-    ("add", "{n} has {a} {t} in a jar. {He} buys {b} {t} more. How many {t} are there now?"),
-    ("subtract", "{n} has {a} {t}. {He} gives {b} of them to {m}. How many {t} does {n} have left?"),
-    ("subtract", "There are {a} {t} in a basket. {n} takes {b} of them. How many {t} are left?"),
-    ("subtract", "{n} has {a} {t} and {m} has {b}. How many more {t} does {n} have?"),
-    ("subtract", "{n} had {a} dollars and spent {b} dollars. How many dollars are left?"),
-    ("subtract", "A book has {a} pages. {n} has read {b} pages. How many pages are left?"),
-    ("subtract", "{a} birds sit in a tree. {b} birds fly away. How many birds are still in the tree?"),
-    ("subtract", "A rope is {a} metres long. {n} cuts off {b} metres. How many metres are left?"),
-    ("subtract", "{n} bakes {a} cakes and sells {b} of them. How many cakes are left?"),
-    ("subtract", "There are {a} children on the playground. {b} of them go home. How many children stay?"),
-    ("multiply", "{n} has {a} {c} with {b} {t} in each. How many {t} does {he} have?"),
-    ("multiply", "One ticket costs {b} dollars. How many dollars do {a} tickets cost?"),
-    ("multiply", "There are {a} rows of chairs with {b} chairs in each row. How many chairs are there?"),
-    ("multiply", "{n} reads {b} pages every day. How many pages does {he} read in {a} days?"),
-    ("multiply", "{n} plants {a} rows of {b} trees. How many trees does {he} plant?"),
-    ("multiply", "Each of {a} children has {b} {t}. How many {t} do they have in all?"),
-    ("multiply", "{n} fills {a} {c}. Into each {he} puts {b} {t}. How many {t} does {he} need?"),
-    ("divide", "{n} shares {a} {t} equally among {b} friends. How many {t} does each friend get?"),
-    ("divide", "{a} {t} are put into {b} {c}, the same number in each. How many {t} are in each?"),
-    ("divide", "{b} tickets cost {a} dollars. How many dollars does one ticket cost?"),
-    ("divide", "{n} cuts a rope of {a} metres into pieces of {b} metres. How many pieces are there?"),
-    ("divide", "{a} children form teams of {b}. How many teams are there?"),
-)
-_LINKS = {
-    "add": ("We add to find how many there are in all.", "To find the total, we add."),
-    "subtract": ("We subtract to find the difference.", "Here we subtract."),
-    "multiply": ("Equal groups mean that we multiply.", "The groups are equal, so we multiply."),
-    "divide": ("Equal shares mean that we divide.", "The parts are equal, so we divide."),
-}
+_SCENES = tuple((row["operation"], row["scene"]) for row in table("scenes"))
+_LINKS = ways_of(texts("mathematics")["links"])
 
 
 def _numbers(rng: random.Random, operation: str, level: int) -> tuple[int, int]:
