@@ -65,101 +65,64 @@ def number_in_words(draw: Random, count: int) -> str:
 # -- shapes ---------------------------------------------------------------------------------------------
 
 
+_FORMS = {kind: ways_of(form) for kind, form in texts("shapes").items()}
+
+
+def _shape(kind: str, text: str, *checks: Check, **values: object) -> Shape:
+    """The shape of `texts/shapes.toml` with its fields filled."""
+    form = {name: tuple(way.format(**values) for way in ways) for name, ways in _FORMS[kind].items()}
+    return Shape(form["name"][0], form["tails"], form["orders"], text, checks)
+
+
 def _sentences(draw: Random, topic: Topic) -> Shape:
     count = draw.randrange(1, 4)
     n, s = number_in_words(draw, count), "" if count == 1 else "s"
     text = " ".join(draw.sample(topic.sentences, count))
-    return Shape(
-        f"sentences-{count}",
-        (f"in exactly {n} sentence{s}", f"in {n} sentence{s}", f"with {n} sentence{s}"),
-        (f"Use exactly {n} sentence{s}.", f"Write {n} sentence{s}."),
-        text,
-        (check("exact_sentences", count=count),),
-    )
+    return _shape("sentences", text, check("exact_sentences", count=count), count=count, n=n, s=s)
 
 
 def _bullets(draw: Random, topic: Topic) -> Shape:
     count = draw.randrange(2, 5)
     n = number_in_words(draw, count)
     text = "\n".join(f"- {sentence}" for sentence in draw.sample(topic.sentences, count))
-    return Shape(
-        f"bullets-{count}",
-        (f"in {n} bullet points", f"as a list of {n} bullet points", f"with {n} bullet points"),
-        (f"Use {n} bullet points.", f"Write {n} bullet points."),
-        text,
-        (check("bullets", count=count),),
-    )
+    return _shape("bullets", text, check("bullets", count=count), count=count, n=n)
 
 
 def _numbered(draw: Random, topic: Topic) -> Shape:
     count = draw.randrange(2, 5)
     n = number_in_words(draw, count)
     sentences = enumerate(draw.sample(topic.sentences, count), start=1)
-    return Shape(
-        f"numbered-{count}",
-        (f"in a numbered list of {n}", f"as a numbered list with {n} lines"),
-        (f"Use a numbered list with {n} lines.", f"Number your {n} sentences."),
-        "\n".join(f"{index}. {sentence}" for index, sentence in sentences),
-        (check("numbered_list", count=count),),
-    )
+    text = "\n".join(f"{index}. {sentence}" for index, sentence in sentences)
+    return _shape("numbered", text, check("numbered_list", count=count), count=count, n=n)
 
 
 def _stars(draw: Random, topic: Topic) -> Shape:
-    return Shape(
-        "stars-2",
-        ("in two paragraphs with *** between them", "in 2 paragraphs divided by ***"),
-        ("Write two paragraphs and put *** between them.", "Divide your two paragraphs with ***."),
-        "\n***\n".join(draw.sample(topic.sentences, 2)),
-        (check("starred_paragraphs", count=2),),
-    )
+    text = "\n***\n".join(draw.sample(topic.sentences, 2))
+    return _shape("stars", text, check("starred_paragraphs", count=2))
 
 
 def _two_answers(draw: Random, topic: Topic) -> Shape:
-    return Shape(
-        "two-answers",
-        ("in two different ways, with ****** between them",),
-        ("Give two different answers with ****** between them.", "Give two answers, divided by ******."),
-        "\n******\n".join(draw.sample(topic.sentences, 2)),
-        (check("two_answers"),),
-    )
+    return _shape("two-answers", "\n******\n".join(draw.sample(topic.sentences, 2)), check("two_answers"))
 
 
 def _max_words(draw: Random, topic: Topic) -> Shape:
     sentence = draw.choice(topic.sentences)
     limit = min(n for n in (6, 8, 10, 12, 15) if n >= len(sentence.split()))
-    return Shape(
-        f"max-words-{limit}",
-        (f"in at most {limit} words", f"in {limit} words or fewer"),
-        (f"Use at most {limit} words.", f"Your answer must not have more than {limit} words."),
-        sentence,
-        (check("max_words", count=limit),),
-    )
+    return _shape("max-words", sentence, check("max_words", count=limit), limit=limit)
 
 
 def _min_words(draw: Random, topic: Topic) -> Shape:
     text = " ".join(draw.sample(topic.sentences, 3))
     limit = max(n for n in (10, 12, 15) if n <= len(text.split()))
-    return Shape(
-        f"min-words-{limit}",
-        (f"in at least {limit} words", f"in {limit} words or more"),
-        (f"Use at least {limit} words.", f"Write {limit} words or more."),
-        text,
-        (check("min_words", count=limit),),
-    )
+    return _shape("min-words", text, check("min_words", count=limit), limit=limit)
 
 
 def _times(draw: Random, topic: Topic) -> Shape:
     count = draw.randrange(1, 4)
-    times = {1: "once", 2: draw.choice(("twice", "two times")), 3: draw.choice(("three times", "3 times"))}[
-        count
-    ]
-    return Shape(
-        f"times-{count}",
-        (f"with the word '{topic.word}' {times}", f"and use the word '{topic.word}' {times}"),
-        (f"Use the word '{topic.word}' {times}.", f"The word '{topic.word}' must come {times}."),
-        " ".join(draw.sample(topic.sentences, count)),
-        (check("exact_times", word=topic.word, count=count),),
-    )
+    names = {1: "once", 2: draw.choice(("twice", "two times")), 3: draw.choice(("three times", "3 times"))}
+    text = " ".join(draw.sample(topic.sentences, count))
+    asked = check("exact_times", word=topic.word, count=count)
+    return _shape("times", text, asked, count=count, word=topic.word, times=names[count])
 
 
 def _own_words(topic: Topic, sentence: str) -> list[str]:
@@ -170,107 +133,60 @@ def _own_words(topic: Topic, sentence: str) -> list[str]:
 def _include(draw: Random, topic: Topic) -> Shape:
     sentence = draw.choice(topic.sentences)
     word = draw.choice(_own_words(topic, sentence))
-    return Shape(
-        f"include-{word}",
-        (f"and use the word '{word}'", f"with the word '{word}'"),
-        (f"Use the word '{word}'.", f"Your answer must have the word '{word}' in it."),
-        sentence,
-        (check("contains", words=[word]),),
-    )
+    return _shape("include", sentence, check("contains", words=[word]), word=word)
 
 
 def _avoid(draw: Random, topic: Topic) -> Shape:
     avoided, *others = draw.sample(topic.sentences, len(topic.sentences))
     word = draw.choice(_own_words(topic, avoided))
     others = [sentence for sentence in others if word not in _own_words(topic, sentence)]
-    return Shape(
-        f"avoid-{word}",
-        (f"without the word '{word}'", f"but do not use the word '{word}'"),
-        (f"Do not use the word '{word}'.", f"Leave out the word '{word}'."),
-        " ".join(others[: draw.randrange(1, 3)]),
-        (check("not_contains", words=[word]),),
-    )
+    text = " ".join(others[: draw.randrange(1, 3)])
+    return _shape("avoid", text, check("not_contains", words=[word]), word=word)
 
 
 def _angle_title(draw: Random, topic: Topic) -> Shape:
     text = " ".join(draw.sample(topic.sentences, draw.randrange(1, 3)))
-    return Shape(
-        "angle-title",
-        ("with a title in double angle brackets",),
-        ("Put a title in double angle brackets, like <<title>>.", "Begin with a title like <<this>>."),
-        f"<<{topic.phrase.title()}>>\n{text}",
-        (check("double_angle_title"),),
-    )
+    return _shape("angle-title", f"<<{topic.phrase.title()}>>\n{text}", check("double_angle_title"))
 
 
 def _heading(draw: Random, topic: Topic) -> Shape:
     text = " ".join(draw.sample(topic.sentences, draw.randrange(1, 3)))
-    return Shape(
-        "heading",
-        ("with a heading in Markdown",),
-        ("Put a Markdown heading first.", "Begin with a heading in Markdown."),
-        f"# {topic.phrase.title()}\n{text}",
-        (check("title_case_heading"),),
-    )
+    return _shape("heading", f"# {topic.phrase.title()}\n{text}", check("title_case_heading"))
 
 
 def _json(draw: Random, topic: Topic) -> Shape:
     key, value = draw.choice((("topic", "text"), ("name", "fact"), ("word", "sentence")))
     text = json.dumps({key: topic.word, value: draw.choice(topic.sentences)})
-    return Shape(
-        f"json-{key}-{value}",
-        (f"in JSON with the keys '{key}' and '{value}'",),
-        (f"Answer in JSON with the keys '{key}' and '{value}'.",),
-        text,
-        (check("json_format", keys=[key, value]),),
-    )
+    return _shape("json", text, check("json_format", keys=[key, value]), key=key, value=value)
 
 
 def _postscript(draw: Random, topic: Topic) -> Shape:
     first, last = draw.sample(topic.sentences, 2)
-    return Shape(
-        "postscript",
-        ("and add a P.S. to it", "with a P.S. at the end"),
-        ("Add a P.S. at the end.", "End with a postscript that begins with P.S."),
-        f"{first}\nP.S. {last}",
-        (check("postscript"),),
-    )
+    return _shape("postscript", f"{first}\nP.S. {last}", check("postscript"))
 
 
 def _sections(draw: Random, topic: Topic) -> Shape:
     first, last = draw.sample(topic.sentences, 2)
     marker = draw.choice(("Section", "Part"))
-    return Shape(
-        f"sections-{marker}",
-        (f"in two parts, called {marker} 1 and {marker} 2",),
-        (f"Write {marker} 1 and {marker} 2.",),
-        f"{marker} 1\n{first}\n{marker} 2\n{last}",
-        (check("min_sections", marker=marker, count=2),),
-    )
+    text = f"{marker} 1\n{first}\n{marker} 2\n{last}"
+    return _shape("sections", text, check("min_sections", marker=marker, count=2), marker=marker)
+
+
+def _with_word(draw: Random, topic: Topic, dress: Callable[[str], str]) -> str:
+    """A sentence of the topic in which its word is dressed."""
+    word = rf"\b{re.escape(topic.word)}\b"
+    return re.sub(word, lambda m: dress(m.group()), draw.choice(topic.sentences), flags=re.IGNORECASE)
 
 
 def _highlight(draw: Random, topic: Topic) -> Shape:
-    sentence = draw.choice(topic.sentences)
-    text = re.sub(rf"\b{re.escape(topic.word)}\b", lambda m: f"*{m.group()}*", sentence, flags=re.IGNORECASE)
-    return Shape(
-        "highlight",
-        (f"and put stars around the word '{topic.word}', like *this*",),
-        (f"Put stars around the word '{topic.word}', like *this*.",),
-        text,
-        (check("min_highlights", count=1),),
-    )
+    text = _with_word(draw, topic, lambda word: f"*{word}*")
+    return _shape("highlight", text, check("min_highlights", count=1), word=topic.word)
 
 
 def _capital_word(draw: Random, topic: Topic) -> Shape:
-    sentence = draw.choice(topic.sentences)
-    text = re.sub(rf"\b{re.escape(topic.word)}\b", topic.word.upper(), sentence, flags=re.IGNORECASE)
-    return Shape(
-        "capital-word",
-        (f"and write the word '{topic.word}' in capitals",),
-        (f"Write the word '{topic.word}' in capitals.",),
-        text,
-        (check("min_capital_words", count=1), check("one_of", options=[topic.word.upper()])),
-    )
+    text = _with_word(draw, topic, lambda _: topic.word.upper())
+    asked = (check("min_capital_words", count=1), check("one_of", options=[topic.word.upper()]))
+    return _shape("capital-word", text, *asked, word=topic.word)
 
 
 SHAPES: tuple[Callable[[Random, Topic], Shape], ...] = (
