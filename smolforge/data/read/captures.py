@@ -1,4 +1,4 @@
-"""Web captures: WARC, ARC and WET files, plain or gzipped, whole or damaged.
+"""Web captures: WARC, ARC and WET files, plain or compressed, whole or damaged.
 
 warcio reads them; where it stumbles over a damaged record, reading goes on at the next place that looks
 like the beginning of one.
@@ -10,11 +10,14 @@ import gzip
 import io
 import logging
 import re
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from smolforge.data.read.compressed import BLOCK_BYTES, compression_of, open_file
 from smolforge.data.read.decoding import decode, is_binary
 from smolforge.data.read.found import Found, Limits, Skipped, make_document
 from smolforge.errors import InputError
@@ -23,6 +26,8 @@ logging.getLogger("warcio").setLevel(logging.ERROR)  # it remarks on every odd a
 
 CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([a-zA-Z0-9_:.-]{2,40})""", re.IGNORECASE)
 HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+ABOUT_THE_CAPTURE = ("metadata:", "warcinfo:", "urn:X-wpull:", "dns:")
+CODINGS = {"br": "brotli", "zstd": "zstd"}
 PAGE_TYPES = ("text/html", "application/xhtml")
 TEXT_TYPES = ("text/plain", "text/markdown")
 RESTARTS = 200
@@ -65,7 +70,16 @@ def read_captures(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """The file; unpacked where all of it was packed at once instead of record by record, which warcio cannot read."""
+    """The file; unpacked where all of it was packed at once or otherwise than by gzip, which warcio cannot read."""
+    if compression_of(path.name) not in (
+        "",
+        ".gz",
+    ):  # reading goes back and forth, so into a file that is never named
+        whole = tempfile.TemporaryFile()  # noqa: SIM115 (closed by its reader)
+        with open_file(path) as packed:
+            shutil.copyfileobj(packed, whole, BLOCK_BYTES)
+        whole.seek(0)
+        return whole  # type: ignore[return-value]
     with path.open("rb") as file:
         is_packed_whole = _holds_two_records(file)
     return gzip.open(path, "rb") if is_packed_whole else path.open("rb")  # type: ignore[return-value]
@@ -169,6 +183,8 @@ def _page(record: Any, where: str, limits: Limits) -> Found | None:
     if record.rec_type not in ("response", "resource", "conversion"):
         return None
     url = record.rec_headers.get_header("WARC-Target-URI") or record.rec_headers.get_header("uri") or ""
+    if url.strip("<> ").startswith(ABOUT_THE_CAPTURE):
+        return Skipped(where, "record about the capture itself")
     http = record.http_headers
     status = http.get_statuscode() if http is not None else "200"
     if status and not status.startswith("2"):
@@ -177,7 +193,9 @@ def _page(record: Any, where: str, limits: Limits) -> Found | None:
         (http.get_header("Content-Type") if http is not None else None) or record.content_type or ""
     )
     content_type = content_type.lower()
-    data = record.content_stream().read(limits.text_bytes + 1)
+    data = _body(record, limits.text_bytes + 1)
+    if data is None:
+        return Skipped(where, "damaged capture")
     if len(data) > limits.text_bytes:
         return Skipped(where, "page too long")
     if not data.strip():
@@ -194,3 +212,22 @@ def _page(record: Any, where: str, limits: Limits) -> Found | None:
     found = CHARSET.search(data[:4096])
     charset = declared.group(1) if declared else found.group(1).decode("ascii") if found else ""
     return make_document(where, kind, url.strip("<> "), decode(data, charset), {})  # type: ignore[arg-type]
+
+
+def _body(record: Any, most_bytes: int) -> bytes | None:
+    """The page's bytes, decoded as its headers say; None where they are damaged. What warcio leaves packed is unpacked here."""
+    http = record.http_headers
+    coding = (http.get_header("Content-Encoding") or "").lower().strip() if http is not None else ""
+    if coding not in CODINGS:
+        return bytes(record.content_stream().read(most_bytes))
+    import pyarrow as pa
+    from warcio.bufferedreaders import ChunkedDataReader
+
+    packed = record.raw_stream.read(most_bytes)
+    if (http.get_header("Transfer-Encoding") or "").lower() == "chunked":
+        chunks = ChunkedDataReader(io.BytesIO(packed))
+        packed = b"".join(iter(lambda: chunks.read(BLOCK_BYTES), b""))
+    try:
+        return bytes(pa.input_stream(pa.py_buffer(packed), compression=CODINGS[coding]).read(most_bytes))
+    except (OSError, ValueError):  # some crawlers unpack a page and leave the header
+        return None if is_binary(packed) or not packed.lstrip().startswith(b"<") else packed
