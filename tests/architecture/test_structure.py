@@ -62,7 +62,7 @@ MOST_LINES = {
     "launch": 1_600,
     "command": 1_300,
     "data/web": 900,
-    "data/read": 2_700,
+    "data/read": 2_950,
     "data/clean": 2_400,
     "data/tokens": 950,
     "written": 9_000,

@@ -208,13 +208,15 @@ def test_names_that_are_no_utf8_are_shown_with_a_replacement_and_stay_apart(tmp_
 
 
 def test_parquet_columns_that_nobody_asks_for_are_never_converted(tmp_path: Path) -> None:
-    """Nanoseconds that are no whole microsecond cannot be held by Python; in a struct they cost their row alone."""
+    """Nanoseconds that are no whole microsecond cannot be held by Python, on their own or in a struct."""
     moment = pa.array([1_234_567_891, 2_000], pa.timestamp("ns"))
     pq.write_table(pa.table({"text": [PROSE, PROSE], "when": moment}), tmp_path / "plain.parquet")
     inner = pa.StructArray.from_arrays([moment], names=["when"])
     pq.write_table(pa.table({"text": [PROSE, PROSE], "meta": inner}), tmp_path / "nested.parquet")
-    assert set(documents(tmp_path)) == {"plain.parquet:1", "plain.parquet:2", "nested.parquet:2"}
-    assert reasons(tmp_path) == {"nested.parquet:1": "record cannot be read"}
+    assert set(documents(tmp_path)) == {
+        f"{name}.parquet:{row}" for name in ("plain", "nested") for row in (1, 2)
+    }
+    assert reasons(tmp_path) == {}
 
 
 @pytest.mark.parametrize("packing", ["snappy", "zstd", "none"])
@@ -451,3 +453,204 @@ def test_captures_are_read_however_they_were_packed(tmp_path: Path, packing: str
     }[packing]()
     (tmp_path / ("a.warc" if packing == "not at all" else "a.warc.gz")).write_bytes(data)
     assert len(documents(tmp_path)) == 30 and reasons(tmp_path) == {}
+
+
+# -- forms that others write ---------------------------------------------------------------------------
+
+
+def parquet(path: Path, **columns) -> None:
+    pq.write_table(pa.table(columns), path)
+
+
+@pytest.mark.parametrize("name", ["Text", "TEXT", "document", "raw_content", "Story"])
+def test_a_text_is_found_by_the_names_others_give_it(tmp_path: Path, name: str) -> None:
+    parquet(tmp_path / "a.parquet", **{name: [PROSE]})
+    jsonl(tmp_path / "b.jsonl", {name: PROSE})
+    assert [d.text for d in documents(tmp_path).values()] == [PROSE, PROSE]
+
+
+def test_bytes_in_a_text_column_are_text(tmp_path: Path) -> None:
+    parquet(tmp_path / "a.parquet", text=pa.array([PROSE.encode()], pa.binary()))
+    assert documents(tmp_path)["a.parquet:1"].text == PROSE
+
+
+def test_only_columns_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    """An image column, and stamps of time that Python cannot hold, beside and inside what is asked for."""
+    stamp = pa.array([1234567891], pa.timestamp("ns"))
+    said = {"role": "user", "content": "Hi", "at": 1234567891}
+    turn = pa.struct([("role", pa.string()), ("content", pa.string()), ("at", pa.timestamp("ns"))])
+    answer = {"role": "assistant", "content": "Hello.", "at": 1234567891}
+    parquet(tmp_path / "a.parquet", text=[PROSE], image=[b"\x00" * 1000], at=stamp)
+    parquet(tmp_path / "b.parquet", messages=pa.array([[said, answer]], pa.list_(turn)), at=stamp)
+    found = found_in(tmp_path)
+    assert [type(one) for one in found] == [Document, Chat]
+    assert [turn["content"] for turn in found[1].row["messages"]] == ["Hi", "Hello."]
+
+
+def test_a_table_without_text_says_which_columns_it_has(tmp_path: Path) -> None:
+    parquet(tmp_path / "a.parquet", height=[1, 2], label=["x", "y"])
+    (tmp_path / "b.csv").write_text("height,label\n1,x\n")
+    (tmp_path / "c.txt").write_text(PROSE)
+    said = {s.where: s.why for s in found_in(tmp_path) if isinstance(s, Skipped)}
+    there = "no column holds a text or a chat; there are height, label"
+    assert said == {"a.parquet": there, "b.csv": there}
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("a.csv", ";")])
+def test_a_table_of_texts_is_read_row_by_row(tmp_path: Path, name: str, separator: str) -> None:
+    rows = ["id", "text"], ["1", f'"{PROSE.strip()} ""Yes"", he said.\nAnd more."'], ["2", "Short."]
+    (tmp_path / name).write_text("".join(separator.join(row) + "\n" for row in rows))
+    found = documents(tmp_path)
+    assert [d.text for d in found.values()] == [f'{PROSE.strip()} "Yes", he said.\nAnd more.', "Short."]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_with_and_without_its_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_bytes((PROSE * 5).encode(encoding))
+    first = json.dumps({"text": "Grüße aus Köln"}, ensure_ascii=False)
+    lines = first + "\n" + json.dumps({"text": PROSE}) + "\n"
+    (tmp_path / "b.jsonl").write_bytes(lines.encode(encoding))
+    assert [d.text for d in documents(tmp_path).values()] == [PROSE * 5, "Grüße aus Köln", PROSE]
+
+
+def test_bytes_with_zeros_are_still_binary(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 20)
+    (tmp_path / "b.txt").write_text(PROSE)
+    assert reasons(tmp_path) == {"a.txt": "binary file"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "domain"),
+    [
+        ("mathilda.txt", PROSE, "prose"),
+        ("mathieu/diary.txt", PROSE, "prose"),
+        ("maths-2/a.txt", PROSE, "mathematics"),
+        ("code/README.txt", PROSE, "prose"),
+        ("src/notes.md", PROSE, "prose"),
+        ("src/Makefile", "all:\n\tcc a.c\n", "code"),
+        ("prices.txt", "It costs $5 and then $6 or $7, sometimes US$8-$9. " * 50, "prose"),
+        ("algebra.txt", "If $x+1$ is even then $x$ is odd. " * 50, "mathematics"),
+    ],
+)
+def test_domains_are_told_by_what_is_meant(tmp_path: Path, name: str, text: str, domain: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert documents(tmp_path)[name].domain == domain
+
+
+def test_a_file_that_unpacks_without_end_is_stopped(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("smolforge.data.read.compressed.ALWAYS_ALLOWED_BYTES", 1 << 20)
+    with gzip.open(tmp_path / "bomb.txt.gz", "wt") as file:
+        file.write("All work and no play makes a dull text. " * 600_000)
+    with gzip.open(tmp_path / "book.txt.gz", "wt") as file:
+        file.write(PROSE)
+    found = found_in(tmp_path)
+    size = (tmp_path / "bomb.txt.gz").stat().st_size
+    assert sum(len(d.text) for d in found if isinstance(d, Document)) < 200 * size
+    assert [s.why for s in found if isinstance(s, Skipped)] == [
+        "cannot read this file: it unpacks to more than 200 times its size"
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may look into every folder")
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(PROSE)
+    (tmp_path / "closed").mkdir(mode=0)
+    assert reasons(tmp_path) == {"closed": "folder cannot be listed"}
+
+
+# -- XML -----------------------------------------------------------------------------------------------
+
+JATS = """<?xml version="1.0"?><article xmlns:mml="http://www.w3.org/1998/Math/MathML"><front><journal-meta><journal-title>J
+</journal-title></journal-meta><article-meta><title-group><article-title>On halves</article-title></title-group></article-meta>
+</front><body><sec><title>Start</title><p>Take <mml:math><mml:mfrac><mml:mi>a</mml:mi><mml:mi>b</mml:mi></mml:mfrac></mml:math>
+<xref>1</xref>and <inline-formula><tex-math>x^2</tex-math></inline-formula>.</p><sec><title>Deeper</title><p>End.</p></sec></sec>
+</body><back><ref-list><ref>Nobody 1999</ref></ref-list></back></article>"""
+TEI = """<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><title>About</title></teiHeader><text><body><div><head>Song</head>
+<lg><l>Line one,</l><l>line two.</l></lg><p>In <hi>prose</hi><note>gone</note> too.</p></div></body></text></TEI>"""
+WIKI = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/"><page><title>Foo</title><ns>0</ns><revision><text>'''Foo''' is a
+[[bar|thing]], &lt;math&gt;x^2&lt;/math&gt;.&lt;ref&gt;Me&lt;/ref&gt;{{cite}}
+== Head ==
+* one
+[[Category:X]]</text></revision></page><page><title>Talk:Foo</title><ns>1</ns><revision><text>No.</text></revision></page>
+<page><title>Bar</title><ns>0</ns><redirect title="Foo"/><revision><text>#REDIRECT [[Foo]]</text></revision></page></mediawiki>"""
+
+
+def test_articles_and_books_in_xml_keep_headings_verse_and_formulas(tmp_path: Path) -> None:
+    (tmp_path / "a.nxml").write_text(JATS)
+    (tmp_path / "b.xml").write_text(TEI)
+    (tmp_path / "c.xml").write_text("<feed><entry>No</entry></feed>")
+    (tmp_path / "d.xml").write_text(JATS[: len(JATS) // 2])
+    found = documents(tmp_path)
+    assert found["a.nxml"].text == (
+        "# On halves\n\n## Start\n\nTake $\\frac{a}{b}$ and $x^2$.\n\n### Deeper\n\nEnd."
+    )
+    assert found["b.xml"].text == "## Song\n\nLine one,\nline two.\n\nIn prose too."
+    assert reasons(tmp_path) == {"c.xml": "XML of another kind", "d.xml": "unreadable file"}
+
+
+def test_an_entity_of_a_strangers_xml_is_not_resolved(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    outside = f'<!DOCTYPE article [<!ENTITY x SYSTEM "file://{tmp_path}/secret">]>'
+    (tmp_path / "a.xml").write_text(f"{outside}<article><body><p>Hi &x; there</p></body></article>")
+    assert "secret" not in documents(tmp_path)["a.xml"].text
+
+
+def test_a_dump_of_mediawiki_is_read_article_by_article(tmp_path: Path) -> None:
+    pytest.importorskip("mwparserfromhell")
+    with bz2.open(tmp_path / "dump.xml.bz2", "wt") as file:
+        file.write(WIKI)
+    text = "# Foo\n\nFoo is a\nthing, $x^2$.\n\n## Head\n\n- one"
+    assert {name: d.text for name, d in documents(tmp_path).items()} == {"dump.xml.bz2#1": text}
+
+
+# -- captures ------------------------------------------------------------------------------------------
+
+PAGE = f"<html><body><p>Größe und mehr. {PROSE}</p></body></html>"
+
+
+def capture(body: bytes, *headers: str, target: str = "http://a.example/") -> bytes:
+    """One record of a WARC file."""
+    lines = ["HTTP/1.1 200 OK", "Content-Type: text/html", *headers, f"Content-Length: {len(body)}", "", ""]
+    content = "\r\n".join(lines).encode() + body
+    head = [
+        "WARC/1.0", "WARC-Type: response", f"WARC-Target-URI: {target}", "WARC-Date: 2020-01-01T00:00:00Z",
+        "WARC-Record-ID: <urn:uuid:0>", "Content-Type: application/http; msgtype=response",
+        f"Content-Length: {len(content)}", "", "",
+    ]  # fmt: skip
+    return "\r\n".join(head).encode() + content + b"\r\n\r\n"
+
+
+def packed(data: bytes, how: str) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, how) as stream:
+        stream.write(data)
+    return out.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("ending", [".zst", ".bz2", ".xz"])
+def test_captures_packed_otherwise_than_by_gzip_are_read(tmp_path: Path, ending: str) -> None:
+    data = capture(PAGE.encode())
+    pack = {".zst": lambda data: packed(data, "zstd"), ".bz2": bz2.compress, ".xz": lzma.compress}[ending]
+    (tmp_path / f"a.warc{ending}").write_bytes(pack(data))
+    assert [d.text for d in documents(tmp_path).values()] == [PAGE]
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        (packed(PAGE.encode(), "brotli"), "Content-Encoding: br"),
+        (packed(PAGE.encode(), "zstd"), "Content-Encoding: zstd"),
+        (PAGE.encode(), "Content-Encoding: br"),
+    ],
+)
+def test_pages_are_unpacked_as_their_headers_say(tmp_path: Path, body: bytes, header: str) -> None:
+    (tmp_path / "a.warc").write_bytes(capture(body, header))
+    assert [d.text for d in documents(tmp_path).values()] == [PAGE]
+
+
+def test_what_a_crawler_says_of_itself_is_no_text(tmp_path: Path) -> None:
+    own = capture(b"--warc-file=x", target="metadata://gnu.org/software/wget/warc/wget_arguments.txt")
+    (tmp_path / "a.warc").write_bytes(capture(PAGE.encode()) + own)
+    assert [d.text for d in documents(tmp_path).values()] == [PAGE]
+    assert list(reasons(tmp_path).values()) == ["record about the capture itself"]

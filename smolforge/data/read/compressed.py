@@ -44,7 +44,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, room: Any) -> int:
-        block = self._file.read(len(room))
+        block = self._file.read1(len(room))  # type: ignore[attr-defined]  # what comes before damage is given
         self._left -= len(block)
         if self._left < 0:
             raise OSError(f"it unpacks to more than {MOST_TIMES} times its size")

@@ -1,8 +1,9 @@
 """What a file can hold: documents, chats, preference pairs, and what had to be skipped; and a document's domain.
 
 The domain of a document, decided here (chosen, untested):
-  code         a source file, or a folder named code or src
-  mathematics  a folder named math…, or more than four LaTeX marks in a thousand characters
+  code         a source file, or a folder named code or src, but for texts, Markdown and pages in it
+  mathematics  a folder named math, maths or mathematics, alone or before a mark, or more than four LaTeX marks in a thousand
+               characters; a dollar is one where it stands at a formula's end, not at a price
   web          HTML, captures (WARC, ARC, WET), rows with an http address
   prose        everything else: plain text, Markdown, books, stories
 """
@@ -18,7 +19,13 @@ from typing import Any
 from smolforge.data.read.documents import Document, Kind
 
 LATEX = re.compile(
-    r"\\(?:frac|sqrt|sum|int|begin|end|left|right|cdot|times|alpha|beta|pi|theta|le|ge|in)\b|\$"
+    r"\\(?:frac|sqrt|sum|int|begin|end|left|right|cdot|times|alpha|beta|pi|theta|le|ge|in)\b"
+    r"|(?<![\\$\w])\$(?=[^\s$])[^$\n]{0,300}?(?<=[^\s$\\])(?=\$(?!\d))|(?<=[^\s$\\])\$(?![\d$])|\$\$"
+)
+"""Commands, and both ends of a formula between dollars, as pandoc tells them from prices."""
+MATHEMATICS = re.compile(r"math(s|ematics)?([\W_\d].*)?")
+TEXT_NAME = re.compile(
+    r"\.(txt|text|log|srt|md|markdown|mdx|rst|pdf|epub|docx|odt|html?)(\.\w{2,3})?(#\d+)?$"
 )
 
 
@@ -65,10 +72,11 @@ def make_document(id: str, kind: Kind, url: str, text: str, meta: Mapping[str, s
 
 def domain_of(id: str, kind: Kind, url: str, text: str) -> str:
     """The domain of a document; the rule stands at the head of this file."""
-    folders = PurePosixPath(id.lower()).parts
-    if any(part.startswith("math") for part in folders):
+    folders = PurePosixPath(id.lower()).parts[:-1]
+    if any(MATHEMATICS.fullmatch(part) for part in folders):
         return "mathematics"
-    if kind == "code" or any(part in ("code", "src") for part in folders):
+    in_code = any(part in ("code", "src") for part in folders) and kind in ("text", "code")
+    if kind == "code" or (in_code and not TEXT_NAME.search(id.lower())):
         return "code"
     sample = text[:20_000]
     if kind != "html" and len(LATEX.findall(sample)) * 250 > max(1000, len(sample)):

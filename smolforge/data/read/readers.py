@@ -10,21 +10,23 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from smolforge.data.read.compressed import ERRORS, compression_of, open_file
-from smolforge.data.read.decoding import decode, encoding_of, is_binary
+from smolforge.data.read.decoding import as_utf_8, decode, encoding_of, is_binary
 from smolforge.data.read.documents import Document, Kind
 from smolforge.data.read.found import Chat, Found, Limits, Pair, Skipped, make_document
 from smolforge.data.read.json_arrays import elements
 from smolforge.data.read.long_texts import parts, read_parts
 from smolforge.data.read.records import chat_of, pair_of, text_of
+from smolforge.data.read.tables import Row, csv_rows, parquet_rows
+from smolforge.data.read.xml_texts import read_xml, xml_kind
 from smolforge.errors import InputError
-from smolforge.plain_json import NotJson, parse_json, without_half_pairs
+from smolforge.plain_json import NotJson, parse_json
 
 CODE_SUFFIXES = {
     ".py": "python", ".js": "javascript", ".mjs": "javascript", ".jsx": "javascript", ".ts": "typescript",
@@ -38,10 +40,12 @@ HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 MARKDOWN_SUFFIXES = (".md", ".markdown", ".mdx", ".rst")
 TEXT_SUFFIXES = (".txt", ".text", ".tex", ".log", ".srt")
 PAGED_SUFFIXES = (".pdf", ".epub", ".docx", ".odt")
+TABLE_SUFFIXES = (".csv", ".tsv")
+XML_SUFFIXES = (".xml", ".nxml", ".tei")
 CAPTURE_SUFFIXES = (".warc", ".arc", ".wet", ".wat")
 SKIPPED_FOLDERS = frozenset(["node_modules", "__pycache__", "venv", "env", "site-packages"])
 BENCHMARK_FOLDERS = frozenset(["benchmarks", "benchmark", "evals"])
-DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
+DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
 KIND_BYTES = 2048
 """By so much of its beginning the kind of a text is told."""
 
@@ -52,7 +56,9 @@ def list_files(folder: Path) -> Iterator[tuple[Path, str]]:
     Hidden folders, version control, environments and caches are left out without a word; links to folders
     are not followed, so that a loop cannot arise.
     """
-    for root, folders, names in os.walk(folder, followlinks=False):
+    unlisted: list[OSError] = []
+    for root, folders, names in os.walk(folder, onerror=unlisted.append, followlinks=False):
+        yield from _unlisted(unlisted)
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in SKIPPED_FOLDERS)
         folders[:] = [n for n in folders if not (Path(root) / n / "pyvenv.cfg").exists()]
         for name in sorted(names):
@@ -65,6 +71,13 @@ def list_files(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, "no permission"
             else:
                 yield path, "empty file" if path.stat().st_size == 0 else ""
+    yield from _unlisted(unlisted)
+
+
+def _unlisted(errors: list[OSError]) -> Iterator[tuple[Path, str]]:
+    """Folders that cannot be looked into, said once each."""
+    yield from ((Path(error.filename), "folder cannot be listed") for error in errors)
+    errors.clear()
 
 
 def is_benchmark(relative: str) -> bool:
@@ -92,7 +105,11 @@ def read_file(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
 
             yield from read_captures(path, relative, limits)
         elif suffix == ".parquet":
-            yield from _read_parquet(path, relative, limits)
+            yield from _read_rows(parquet_rows(path, relative), relative, limits)
+        elif suffix in TABLE_SUFFIXES:
+            yield from _read_csv(path, relative, limits)
+        elif suffix in XML_SUFFIXES:
+            yield from _read_xml(path, relative, limits)
         elif suffix in (".jsonl", ".ndjson"):
             yield from _read_json_lines(path, relative, limits)
         elif suffix in (".json", ".ipynb"):
@@ -177,9 +194,10 @@ def kind_of(suffix: str, text: str) -> tuple[Kind, str]:
 
 def _read_json_lines(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
     useful = 0
-    with open_file(path) as file:
+    with open_file(path) as packed:
         number = 0
         try:
+            file = as_utf_8(packed)
             for number, line in enumerate(_bounded_lines(file, limits.record_bytes)):
                 if number >= limits.file_records:
                     yield Skipped(relative, "too many records")
@@ -224,7 +242,8 @@ def _from_line(line: bytes | None, where: str, limits: Limits) -> Iterator[Found
 
 def from_record(row: Any, where: str, limits: Limits) -> Iterator[Found]:
     """What one record is: preference pair, chat or document, tried in this order; a long text comes in parts."""
-    if not isinstance(row, Mapping):
+    row = _lower_case(row)
+    if row is None:
         yield Skipped(where, "record is not a table")
     elif (pair := pair_of(row, where)) is not None:
         yield Pair(pair)
@@ -236,6 +255,15 @@ def from_record(row: Any, where: str, limits: Limits) -> Iterator[Found]:
         yield Skipped(where, "empty record")
     else:
         yield from _document_of(row, where, *found, limits)
+
+
+def _lower_case(row: Any) -> Mapping[str, Any] | None:
+    """The record with its fields' names in lower case: `Text` is a text too."""
+    if not isinstance(row, Mapping):
+        return None
+    if all(isinstance(name, str) and name.islower() for name in row):
+        return row
+    return {str(name).lower(): value for name, value in list(row.items())[::-1]}
 
 
 def _document_of(
@@ -307,49 +335,46 @@ def notebook_text(notebook: Mapping[str, Any]) -> str:
     return "\n\n".join(found)
 
 
-def _read_parquet(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
-    """Rows of a Parquet file. Columns of dates, durations and the like are never converted: nobody asks for them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _read_rows(rows: Iterator[Row], relative: str, limits: Limits) -> Iterator[Found]:
+    """The records of a table; one that breaks off keeps what came before."""
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
-            wanted = [one.name for one in file.schema_arrow if not _is_never_asked_for(one.type)]
-            for batch in file.iter_batches(batch_size=256, columns=wanted):
-                for row in _rows_of(batch):
-                    number += 1
-                    where = f"{relative}:{number}"
-                    if row is None:
-                        yield Skipped(where, "record cannot be read")
-                    else:
-                        yield from from_record(row, where, limits)
-    except (pa.ArrowException, OSError) as error:
+        for number, row in enumerate(rows, start=1):
+            where = f"{relative}:{number}"
+            if row is None:
+                yield Skipped(where, "record cannot be read")
+            else:
+                yield from from_record(row, where, limits)
+    except InputError as error:
         if not number:
-            raise InputError(
-                "this is no readable Parquet file", where=relative, fix="write it again, or remove it"
-            ) from error
-        yield Skipped(f"{relative}:{number + 1}", "damaged file")
+            raise
+        yield Skipped(f"{relative}:{number + 1}", "damaged file", error.what)
 
 
-def _is_never_asked_for(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_temporal(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
-
-
-def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | None]:
-    """The rows of a batch; None for one that holds what Python cannot."""
-    try:
-        rows = batch.to_pylist()
-    except (ValueError, OverflowError):
-        if batch.num_rows == 1:
-            yield None
-        else:
-            for place in range(batch.num_rows):
-                yield from _rows_of(batch.slice(place, 1))
-        return
-    yield from map(without_half_pairs, rows)
+def _read_csv(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
+    with open_file(path) as file:
+        head = file.peek(KIND_BYTES) if isinstance(file, io.BufferedReader) else b""
+        if is_binary(head):
+            yield Skipped(relative, "binary file")
+            return
+        yield from _read_rows(
+            csv_rows(file, encoding_of(head), relative, limits.record_bytes), relative, limits
+        )
 
 
-OpenFile = Callable[[], io.BufferedIOBase]
+def _read_xml(path: Path, relative: str, limits: Limits) -> Iterator[Found]:
+    with open_file(path) as file:
+        kind = xml_kind(file.peek(KIND_BYTES) if isinstance(file, io.BufferedReader) else b"")
+        if kind == "html":
+            yield from _read_text(path, relative, HTML_SUFFIXES[0], limits)
+            return
+        if not kind:
+            yield Skipped(
+                relative, "XML of another kind", "XML of another kind than JATS, TEI, MediaWiki or XHTML"
+            )
+            return
+        for number, (title, text) in enumerate(read_xml(file, kind, relative), start=1):
+            where = f"{relative}#{number}" if title else relative
+            yield from _in_parts(
+                where, "markdown", title or relative, parts([text]), {"title": title} if title else {}
+            )

@@ -31,8 +31,23 @@ TEXT_FIELDS: tuple[tuple[str, Kind], ...] = (
     ("markdown", "markdown"),
     ("body", "text"),
     ("code", "code"),
-    ("articleBody", "text"),
+    ("articlebody", "text"),
+    ("document", "text"),
+    ("raw_content", "text"),
+    ("story", "text"),
+    ("article", "text"),
+    ("passage", "text"),
 )
+CHAT_FIELDS = ("messages", "conversations", "conversation")
+CONTENT_FIELDS = frozenset(
+    [name for name, _ in TEXT_FIELDS] + ["html_b64", "chosen", *CHAT_FIELDS, *QUESTION_FIELDS]
+)
+"""A record without any of these is none that is known here."""
+FIELDS = CONTENT_FIELDS | {
+    *ANSWER_FIELDS, "rejected", "input", "context", "skill", "category", "task", "tools", "lang", "language", "path", "file",
+    "url", "id", "title", "license", "repo",
+}  # fmt: skip
+"""All that is looked at, in whatever case it is written."""
 TURN = re.compile(r"\n\n(Human|Assistant): ?")
 MAX_TURNS = 400
 
@@ -96,9 +111,7 @@ def _tool_calls(value: Any) -> list[dict[str, Any]]:
 
 def chat_of(row: Mapping[str, Any], where: str) -> dict[str, Any] | None:
     """The record as one of our conversations, or None. One without an answer is none."""
-    messages = next(
-        (m for n in ("messages", "conversations", "conversation") if (m := messages_of(row.get(n)))), None
-    )
+    messages = next((m for n in CHAT_FIELDS if (m := messages_of(row.get(n)))), None)
     if messages is None:
         messages = _question_and_answer(row)
     if messages is None or not _is_whole(messages):
