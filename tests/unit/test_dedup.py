@@ -6,8 +6,17 @@ import random
 
 import numpy as np
 
-from smolforge.data.clean.dedup import Bands, clusters, duplicates, exact_hash, signature, similarity
-from smolforge.data.clean.hashing import ngram_hashes, normal_words, word_hash, word_hashes
+from smolforge.data.clean.dedup import (
+    Bands,
+    clusters,
+    duplicates,
+    exact_hash,
+    exact_hash_of,
+    signature,
+    signature_of,
+    similarity,
+)
+from smolforge.data.clean.hashing import ngram_hashes, normal_words, word_hash, word_hashes, words_and_signs
 
 WORDS = [f"word{i}" for i in range(500)]
 
@@ -91,3 +100,13 @@ def test_of_a_chain_those_stay_that_are_unlike_every_one_that_stayed():
         assert other in kept and abs(one - other) <= 4 and alike >= bands.threshold
         assert alike == similarity(signatures[one], signatures[other])
     assert [len(cluster) for cluster in clusters(signatures, [exact_hash(t) for t in texts], bands)] == [60]
+
+
+def test_worksheets_that_differ_in_their_signs_are_no_duplicates() -> None:
+    sheet = "".join(f"{n} + {n * 7 % 11} = ?\n" for n in range(60))
+    other, bands = sheet.replace("+", "\u2212"), Bands()
+    assert exact_hash(sheet) == exact_hash(other)
+    one, two = words_and_signs(sheet), words_and_signs(other)
+    assert exact_hash_of(one) != exact_hash_of(two)
+    alike = similarity(*(signature_of(word_hashes(words), bands) for words in (one, two)))
+    assert alike < bands.threshold

@@ -247,3 +247,49 @@ def test_images_and_links_of_markdown() -> None:
         ("[t](http://x.y/z) d", "t d"), ("![a](x 'title') e", " e"), ("[1] and (2)", "[1] and (2)"),
     ):  # fmt: skip
         assert text_of(Document("a.md", "markdown", "", text, {})) == left
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "<form id='aspnetForm'>{}</form>",
+        "<form><table><tr><td>{}</td></tr></table></form>",
+        "<div class='menu'><table><tr><td>{}</td></tr></table></div>",
+        "<div id='share'><table><tr><td>{}</td></tr></table></div>",
+        "<div class='social modal'>{}</div>",
+    ],
+)
+def test_a_page_within_a_form_or_a_part_named_as_furniture_is_a_page(wrapped: str) -> None:
+    text = extract_html(f"<html><body>{wrapped.format(SENTENCES)}</body></html>")
+    assert "sentence number 0," in text and "sentence number 11," in text
+
+
+def test_a_small_form_is_still_furniture() -> None:
+    text = extract_html(article("<form><label>Your name</label><p>Send us your name</p></form>"))
+    assert "sentence number 7" in text and "your name" not in text.lower()
+
+
+@pytest.mark.parametrize(
+    "said", [r"5 \* 3", r"C:\_dir\[x]", r"a_b_c and *star*", r"one \( of two", r"a \\[ b"]
+)
+def test_marks_of_a_page_are_its_own(said: str) -> None:
+    assert f"Say {said} here" in extract_html(article(f"<p>Say {said} here, and say it well.</p>"))
+
+
+@pytest.mark.parametrize("code", [r"<pre>x = '\*\_'</pre>", r"<pre><code>x = '\*\_'</code></pre>"])
+def test_a_line_of_code_is_a_block(code: str) -> None:
+    assert "```\nx = '\\*\\_'\n```\n" in extract_html(article(code + code))
+
+
+def test_formulas_stand_in_their_sentence() -> None:
+    text = extract_html(
+        article("<p>Take $f\\!\\left(x\\right)$ and \\(y_1\\), or \\[ a \\\\[2pt] b \\].</p>")
+    )
+    assert "Take $f\\!\\left(x\\right)$ and $y_1$ , or $$a \\\\[2pt] b$$ ." in text
+
+
+@pytest.mark.parametrize("part", ["\\(", "\\[", "$$ ", "$x ", "\\begin{align}"])
+def test_openings_without_an_end_take_linear_time(part: str) -> None:
+    start = time.process_time()
+    extract_html(article(f"<p>{part * 20_000}</p>"))
+    assert time.process_time() - start < 3

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smolforge.data.clean import decontaminate, dedup, filters, pii
-from smolforge.data.clean.hashing import normal_words, word_hashes
+from smolforge.data.clean.hashing import normal_words, word_hashes, words_and_signs
 from smolforge.data.clean.language import THRESHOLD, check_languages, language_of
 from smolforge.data.clean.quality import QualityScorer
 from smolforge.data.read.documents import (
@@ -40,6 +40,7 @@ from smolforge.data.web.extract import ExtractionError, extract_html, tidy
 from smolforge.plain_json import whole_text
 
 EXCERPT_CHARS = 200
+SIGNS_COUNT = frozenset(["code", "exercises", "mathematics"])
 JUDGED_SCHEMA = pa.schema(
     [
         ("id", pa.string()), ("text", pa.string()), ("url", pa.string()), ("score", pa.float32()),
@@ -79,7 +80,6 @@ class Judged:
     verdict: Verdict
     text: str
     score: float = 0.0
-    words: Any = None
     scrubbed: int = 0
     overlaps: tuple[decontaminate.Overlap, ...] = ()
 
@@ -160,7 +160,7 @@ def judge(document: Document, how: Curation) -> Judged:
     if how.banned is not None:
         met = decontaminate.overlaps(spelled, how.banned, words)
         verdict = decontaminate.verdict_of(met, how.banned)
-    return Judged(verdict, text, score, words, scrubbed, tuple(met))
+    return Judged(verdict, text, score, scrubbed, tuple(met))
 
 
 def _in_languages(code: str, probability: float, how: Curation) -> Verdict:
@@ -216,8 +216,10 @@ def _row(document: Document, judged: Judged, how: Curation) -> dict[str, Any]:
     row |= {"rule": judged.verdict.rule, "reason": judged.verdict.reason, "text": judged.text if keep else ""}
     row["overlaps"] = json.dumps(met, ensure_ascii=False) if met else ""
     if keep:
-        row["signature"] = dedup.signature_of(judged.words, how.bands).tobytes()
-        row["exact"] = dedup.exact_hash(judged.text)
+        # Where signs carry the meaning, worksheets that differ in them alone are no duplicates.
+        words = words_and_signs(judged.text) if how.domain in SIGNS_COUNT else normal_words(judged.text)
+        row["signature"] = dedup.signature_of(word_hashes(words), how.bands).tobytes()
+        row["exact"] = dedup.exact_hash_of(words)
     else:
         row["excerpt"] = excerpt(judged.text)
     return row

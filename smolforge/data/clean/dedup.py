@@ -46,9 +46,12 @@ class Bands:
 
 def exact_hash(text: str) -> str:
     """32 hex digits, equal for texts with the same words in the same order."""
-    return hashlib.blake2b(
-        " ".join(normal_words(text)).encode("utf-8", "replace"), digest_size=16
-    ).hexdigest()
+    return exact_hash_of(normal_words(text))
+
+
+def exact_hash_of(words: Sequence[str]) -> str:
+    """As `exact_hash`, for words already split."""
+    return hashlib.blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def _multipliers(count: int) -> tuple[Hashes, Hashes]:

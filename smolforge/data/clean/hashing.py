@@ -13,6 +13,7 @@ import numpy.typing as npt
 Hashes = npt.NDArray[np.uint64]
 
 WORD = re.compile(r"\w+")
+WORD_OR_SIGN = re.compile(r"\w+|[-+*/=<>^%!&|~−×÷±·∓≤≥≠≈∈∉⊂∪∩∧∨¬]")
 STEP = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -30,6 +31,11 @@ def normal_words(text: str) -> list[str]:
         text = unicodedata.normalize("NFKD", text)
         text = "".join(c for c in text if not unicodedata.combining(c))
     return WORD.findall(text.lower())
+
+
+def words_and_signs(text: str) -> list[str]:
+    """The same with the signs of operations between them: `3 + 4` is not `3 − 4`."""
+    return WORD_OR_SIGN.findall(text.lower())
 
 
 def word_hashes(words: list[str]) -> Hashes:

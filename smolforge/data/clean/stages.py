@@ -163,7 +163,7 @@ LITTLE_KEPT = 0.5
 """Share of a folder's bytes below which it is said how little was kept."""
 
 
-@stage(makes=Corpus, version=5)
+@stage(makes=Corpus, version=6)
 def curate(
     cfg: CurateConfig,
     job: Job,

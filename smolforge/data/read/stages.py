@@ -90,7 +90,7 @@ def watched_folder(path: str) -> FolderConfig:
     return FolderConfig(path=path, digest=folder_digest(Path(path).expanduser()))
 
 
-@stage(makes=RawDocs, version=3)
+@stage(makes=RawDocs, version=4)
 def own_folder(cfg: FolderConfig, job: Job) -> Facts:
     """The documents of the user's folder, each with its domain.
 

@@ -31,6 +31,27 @@ def straighten_code(tree: Element) -> None:
     for pre in tree.iter("pre"):
         for line_break in list(pre.iter("br")):
             replace_by_text(line_break, "\n")
+        if next(pre.iter("code"), None) is None:  # without it, a `pre` is taken for a quotation
+            _as_code(pre)
+        if "\n" not in "".join(pre.itertext()).strip("\n"):  # a `pre` of one line is a block too
+            _end_with_line(pre)
+
+
+def _as_code(pre: Element) -> None:
+    code = etree.Element("code")
+    code.text, pre.text = pre.text, None
+    code.extend(list(pre))
+    pre.append(code)
+
+
+def _end_with_line(pre: Element) -> None:
+    last = list(pre.iter("code"))[-1]
+    while len(last):
+        last = last[-1]
+    if last.tag == "code":
+        last.text = (last.text or "") + "\n "
+    else:
+        last.tail = (last.tail or "") + "\n "
 
 
 def _is_line_number(node: Element) -> bool:

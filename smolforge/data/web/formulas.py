@@ -15,16 +15,24 @@ from smolforge.data.web.mathml import formula_of, local_name, wrap
 Element = Any
 
 PLACE = re.compile(r"XFORMULAX(\d+)X")
+BACKSLASH = "XBACKSLASHX"
+"""Stands for that of an opening without an end, over which trafilatura takes time in the square of their number."""
+WIDE_BEFORE = re.compile(r" {2,}(?=XFORMULAX)")
+WIDE_AFTER = re.compile(r"(?<=\dX) {2,}")
 ELEMENTS = frozenset(["script", "math", "img", "span", "mjx-container"])
 DRAWINGS = re.compile(
     r"(?:^|\s)(?:katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|MathJax_Display|MathJax|mjx-chtml|mjx-svg|MJXc-display)(?:\s|$)"
 )
 """What MathJax and KaTeX draw for eyes, beside the formula itself."""
 VERBATIM = frozenset(["script", "style", "code", "pre", "textarea", "kbd", "samp", "tt"])
+OPENING = re.compile(r"\\(?=[(\[])")
 LONGEST_FORMULA = 2000
 _ANY = rf"[^\x00]{{1,{LONGEST_FORMULA}}}?"
+# Up to the next opening at the most, or a page of nothing but openings takes time in the square of its length.
+_INLINE = rf"(?:(?!\\\()[^\x00]){{1,{LONGEST_FORMULA}}}?"
+_DISPLAY = rf"(?:(?!(?<!\\)\\\[)[^\x00]){{1,{LONGEST_FORMULA}}}?"
 DELIMITED = re.compile(
-    rf"\\\((?P<inline>{_ANY})\\\)|\\\[(?P<display>{_ANY})\\\]|\$\$(?P<dollars>{_ANY})\$\$"
+    rf"\\\((?P<inline>{_INLINE})\\\)|\\\[(?P<display>{_DISPLAY})\\\]|\$\$(?P<dollars>{_ANY})\$\$"
     rf"|(?P<block>\\begin\{{(?P<name>equation|align|gather|eqnarray|multline)\*?\}}{_ANY}\\end\{{(?P=name)\*?\}})"
     r"|(?<![\\$\w])\$(?P<dollar>(?=[^$\n]{0,300}[\\^_{}])[^\s$][^$\n]{0,300}?(?<![\s\\])|[A-Za-z])\$(?![\w$])"
 )
@@ -49,6 +57,7 @@ def set_formulas_aside(tree: Element) -> list[str]:
 
 def put_back(text: str, formulas: list[str]) -> str:
     """The text with its formulas again."""
+    text = WIDE_BEFORE.sub(" ", WIDE_AFTER.sub(" ", text)).replace(BACKSLASH, "\\")
     return PLACE.sub(lambda match: formulas[int(match.group(1))], text)
 
 
@@ -99,10 +108,10 @@ def _take_delimited(tree: Element, word: Callable[[str], str]) -> None:
         if not isinstance(node.tag, str):
             continue
         if node.text and local_name(node) not in VERBATIM and _may_hold(node.text):
-            node.text = DELIMITED.sub(taken, node.text)
+            node.text = OPENING.sub(BACKSLASH, DELIMITED.sub(taken, node.text))
         parent = node.getparent()
         if node.tail and _may_hold(node.tail) and (parent is None or local_name(parent) not in VERBATIM):
-            node.tail = DELIMITED.sub(taken, node.tail)
+            node.tail = OPENING.sub(BACKSLASH, DELIMITED.sub(taken, node.tail))
 
 
 def _may_hold(text: str) -> bool:
