@@ -373,8 +373,11 @@ def serve(model: str, host: str, port: int, api_key: str | None, lab: Path) -> N
     """Offer a model to OpenAI clients, and a page to chat in. MODEL as for `chat`."""
     from smolforge.models import open_talker
     from smolforge.serve import server
+    from smolforge.tries import examples_of
 
-    server.serve(open_talker(model, lab), host=host, port=port, api_key=api_key)
+    questions, seen = examples_of(model, lab)
+    examples = server.Examples(questions, seen)
+    server.serve(open_talker(model, lab), host=host, port=port, api_key=api_key, examples=examples)
 
 
 @main.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from smolforge.models import talking_label
@@ -14,6 +15,12 @@ MOST_CHARACTERS = 160
 """A longer question is nothing to type in."""
 MOST_QUESTIONS = 4
 MOST_ANSWERS = 3
+GENERAL_QUESTIONS = (
+    "Why is the sky blue?",
+    "Make this more polite: Send me the report by noon.",
+    "Write a Python function that reverses a string, and show how it is used.",
+    "List three ideas for a rainy Sunday, each in one sentence.",
+)
 
 
 def questions_answered(store: Store, run: str) -> list[str]:
@@ -22,6 +29,16 @@ def questions_answered(store: Store, run: str) -> list[str]:
     Choices are left out: the model was compared on them, and did not write its answer.
     """
     return [question for question, _, right in _tried(store, run) if right][:MOST_QUESTIONS]
+
+
+def examples_of(model: str, lab: Path) -> tuple[list[str], bool]:
+    """What a page proposes to ask a model, and whether it was seen to answer it rightly: of a run, those questions;
+    of another model, some of the kinds that chat models are made for.
+    """
+    store = Store(lab)
+    if model in store.runs() and (seen := questions_answered(store, model)):
+        return seen, True
+    return list(GENERAL_QUESTIONS), False
 
 
 def answers_given(store: Store, run: str) -> list[tuple[str, str, bool]]:

@@ -9,9 +9,10 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import socket
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,7 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+PAGE_PART = re.compile(r"(?:// )?<!-- (\w+\.(?:css|js)) -->")
 Piece = tuple[Reply, str]
 
 
@@ -53,11 +55,24 @@ class Limits:
     seconds: float = 300.0
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Questions that the page proposes; `seen`: the model was seen to answer them rightly."""
+
+    questions: Sequence[str] = ()
+    seen: bool = False
+
+
 def build_app(
-    talker: Talker, *, limits: Limits = Limits(), api_key: str = "", hosts: Collection[str] = ()
+    talker: Talker,
+    *,
+    limits: Limits = Limits(),
+    api_key: str = "",
+    hosts: Collection[str] = (),
+    examples: Examples = Examples(),
 ) -> ASGIApp:
     """The server as an ASGI application; `hosts` are names it answers to beside `localhost`."""
-    service = _Service(talker, limits, bool(api_key))
+    service = _Service(talker, limits, bool(api_key), examples)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -88,6 +103,7 @@ def serve(
     limits: Limits = Limits(),
     api_key: str | None = None,
     hosts: Collection[str] = (),
+    examples: Examples = Examples(),
 ) -> None:
     """Serve until Ctrl-C. Raises `StageError` when the address cannot be had."""
     listener = bind(host, port)
@@ -101,7 +117,7 @@ def serve(
             flush=True,
         )
     names = {*hosts, socket.gethostname(), socket.getfqdn()} if not is_loopback(host) else hosts
-    app = build_app(talker, limits=limits, api_key=api_key or "", hosts=names)
+    app = build_app(talker, limits=limits, api_key=api_key or "", hosts=names, examples=examples)
     settings = uvicorn.Config(
         app,
         log_level="warning",
@@ -134,8 +150,9 @@ class _Server(uvicorn.Server):
 class _Service:
     """The routes, with the one model they speak for."""
 
-    def __init__(self, talker: Talker, limits: Limits, key_required: bool) -> None:
+    def __init__(self, talker: Talker, limits: Limits, key_required: bool, examples: Examples) -> None:
         self.talker, self.limits, self.key_required = talker, limits, key_required
+        self.examples = examples
         self.desk = Desk(waiting=limits.waiting, seconds=limits.seconds)
         self._page, self._policy = _load_page()
 
@@ -151,6 +168,8 @@ class _Service:
                 "context_tokens": self.talker.context_tokens,
                 "requests": self.desk.inside,
                 "key_required": self.key_required,
+                "examples": list(self.examples.questions),
+                "examples_seen": self.examples.seen,
             }
         )
 
@@ -329,8 +348,13 @@ def _left_out(reply: Reply) -> dict[str, int]:
 
 
 def _load_page() -> tuple[bytes, str]:
-    """The chat page, and a policy that allows its own script and style and nothing else."""
-    page = resources.files("smolforge.serve").joinpath("chat.html").read_text(encoding="utf-8")
+    """The chat page with its parts in it, and a policy that allows its own script and style and nothing else."""
+    parts = resources.files("smolforge.serve").joinpath("page")
+
+    def part(found: re.Match[str]) -> str:
+        return parts.joinpath(found[1]).read_text(encoding="utf-8")
+
+    page = PAGE_PART.sub(part, parts.joinpath("chat.html").read_text(encoding="utf-8"))
 
     def digest(tag: str) -> str:
         inside = page.split(f"<{tag}>", 1)[1].split(f"</{tag}>", 1)[0]

@@ -78,7 +78,7 @@ MOST_LINES = {
     "adapt": 1_150,
     "device": 1_850,
     "released": 1_500,
-    "serve": 2_200,
+    "serve": 2_650,
     "report": 2_600,
 }
 """Budget of each room: lines of its code, tables and texts together."""

@@ -14,6 +14,9 @@ from smolforge.serve.talk import Talker
 from smolforge.text.tokenizer import SPECIAL_TOKENS, Tok, train
 
 CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Zürich"}}</tool_call>'
+CALCULATE = (
+    '<tool_call>{"name": "calculate", "arguments": {"first": 12, "sign": "*", "second": 7}}</tool_call>'
+)
 HOSTILE = '<img src=x onerror="document.title=\'hacked\'"><script>document.title="hacked"</script>\x1b]0;owned\x07 end'
 
 
@@ -55,6 +58,8 @@ class Rules:
             return " ".join(map(str, range(1, int(rest) + 1)))
         if command == "tool":
             return f"I look it up. {CALL}"
+        if command == "calculate":
+            return self._calculate(whole)
         if command == "hostile":
             return HOSTILE
         if command == "prompt":
@@ -62,6 +67,13 @@ class Rules:
         if "<tool_response>" in whole and asked.startswith("weather"):
             return "It is sunny."
         return "The cat sat on the mat."
+
+    def _calculate(self, whole: str) -> str:
+        """Calls the tool where there is one, and then says what it gave."""
+        given = re.findall(r"<tool_response>(.*?)</tool_response>", whole, re.DOTALL)
+        if given:
+            return f"It gives {given[-1].strip()}."
+        return CALCULATE if '"calculate"' in whole else "I have no tool."
 
 
 def rules_talker(*, context_tokens: int = 4096, token_seconds: float = 0.0, name: str = "cat") -> Talker:
