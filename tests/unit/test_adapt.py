@@ -702,7 +702,13 @@ def test_rehearsed_texts_do_not_repeat_what_is_held_out(
     cfg, job = RehearseConfig(count=2, compute="float32"), job_in(tmp_path)
     held_out = EvalTexts(tmp_path / "held", "k", "d")
     facts = rehearse_texts(cfg, job, model=base[0], tokenizer=base[1], held_out=held_out)
-    assert facts == {"documents": 1, "bytes": len(" ".join(free)), "asked": 2, "contaminated": 1}
+    assert facts == {
+        "documents": 1,
+        "bytes": len(" ".join(free)),
+        "asked": 2,
+        "contaminated": 1,
+        "items_met": 1,
+    }
     rows = [row for file in job.out.glob("documents-*.parquet") for row in pq.read_table(file).to_pylist()]
     assert [(row["id"], row["text"]) for row in rows] == [("2", " ".join(free))]
 
