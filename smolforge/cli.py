@@ -301,6 +301,37 @@ def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, 
 
 
 @main.command()
+@click.argument("model")
+@click.option(
+    "--benchmarks", type=click.Path(path_type=Path), required=True, help="Folder with benchmark files."
+)
+@click.option("--judge", required=True, help="The judge's name at its endpoint.")
+@click.option(
+    "--base-url",
+    default="https://api.openai.com/v1",
+    show_default=True,
+    help="An endpoint of OpenAI's protocol.",
+)
+@click.option("--task", type=click.Choice(["mt_bench", "alpaca_eval"]), default="mt_bench", show_default=True)
+@click.option("--items", type=click.IntRange(0), default=0, show_default=True, help="Questions; 0 for all.")
+@click.option(
+    "--most-calls",
+    type=click.IntRange(1),
+    default=400,
+    show_default=True,
+    help="Budget of calls to the judge.",
+)
+@lab_option
+def judge(model: str, benchmarks: Path, judge: str, lab: Path, **settings: Any) -> None:
+    """Let another model judge MODEL's answers to open questions. The key is read from OPENAI_API_KEY; replies are kept,
+    so nothing is asked twice.
+    """
+    from smolforge.models import judge_model
+
+    click.echo(judge_model(model, benchmarks, judge, settings, lab))
+
+
+@main.command()
 @click.argument("models", nargs=-1, required=True)
 @with_options(asking_options)
 @click.option(

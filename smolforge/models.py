@@ -10,6 +10,7 @@ import itertools
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -214,6 +215,19 @@ def _kept(store: Store, stage: Stage[A], cfg: Any, *, label: str, **inputs: Inpu
 def _score_rows(scores: Scores) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads((scores.path / "scores.json").read_text("utf-8"))
     return rows
+
+
+def judge_model(name: str, benchmarks: Path, judge: str, settings: Mapping[str, Any], lab: Path) -> str:
+    """Let another model judge this one's answers to open questions; kept in the lab under the run `eval`."""
+    from smolforge.evals.judge_stages import judge_answers, judged_by
+
+    cfg = judged_by(benchmarks, judge, **settings)
+    store = Store(lab, "eval")
+    checkpoint, tokenizer = model_and_tokenizer(store, name)
+    label = f"{name.strip('/')}/judged-{cfg.task}"
+    scores = store.run(judge_answers, cfg, label=label, model=checkpoint, tokenizer=tokenizer)
+    broken = scores.facts["broken"]
+    return f"{scores_text(scores)}\n{broken} replies of the judge held no verdict and are left out"
 
 
 def scores_text(scores: Scores) -> str:

@@ -60,7 +60,7 @@ MOST_LINES = {
     "ground": 850,
     "frame": 1_750,
     "launch": 1_600,
-    "command": 1_300,
+    "command": 1_400,
     "data/web": 900,
     "data/read": 2_950,
     "data/clean": 2_400,

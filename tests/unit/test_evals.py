@@ -440,3 +440,41 @@ def test_a_skill_measured_by_credit_is_its_mean():
     [found] = score.score_skills(judged)
     assert found.value == pytest.approx(0.4) and found.detail["share_right"] == 0
     assert 0 <= found.low < 0.4 < found.high <= 1
+
+
+def test_the_stage_of_judged_answers_goes_on_after_the_judge_failed(tiny, tmp_path, monkeypatch):
+    """Answers are kept, and so are replies: the second run writes no answer and asks only for what is missing."""
+    from smolforge.errors import StageError
+    from smolforge.evals import judge, turns
+    from smolforge.evals.judge_stages import judge_answers, judged_by
+
+    benchmarks = tmp_path / "benchmarks" / "mt_bench"
+    benchmarks.mkdir(parents=True)
+    write(benchmarks / "question.jsonl", [{"question_id": n, "category": "writing", "turns": ["cat", "dog"]} for n in range(3)])  # fmt: skip
+    write(benchmarks / "reference_answer_gpt-4.jsonl", [])
+    prompts = [{"name": name, "system_prompt": "", "prompt_template": f"{name} {{answer}} {{question}}"} for name in ("single-v1", "single-v1-multi-turn")]  # fmt: skip
+    write(benchmarks / "judge_prompts.jsonl", prompts)
+    replies = iter(["[[4]]", "[[6]]"])
+
+    def send(messages):
+        try:
+            return next(replies)
+        except StopIteration:
+            raise StageError("the judge does not answer") from None
+
+    monkeypatch.setenv("SMOL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(judge, "AT_ONCE", 1)
+    monkeypatch.setattr(judge, "endpoint", lambda model, url: send)
+    cfg = judged_by(tmp_path / "benchmarks", "m", answer_tokens=4, base_url="http://localhost/v1")
+    job, parts = job_in(tmp_path / "job"), {name: tiny[name] for name in ("model", "tokenizer")}
+    with pytest.raises(StageError, match="does not answer"):
+        judge_answers(cfg, job, **parts)
+    monkeypatch.setattr(turns, "answer_turns", None)
+    monkeypatch.setattr(judge, "endpoint", lambda model, url: lambda messages: "no verdict")
+    facts = dict(judge_answers(cfg, job, **parts))
+    samples = [json.loads(line) for line in (job.out / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) == 6 and all(len(one["answer"]) == 2 for one in samples)
+    assert facts["broken"] == sum(one["verdict"] is None for one in samples) > 0
+    assert 4 <= facts["mt_bench"] <= 6 and facts["remembered"] >= 2
+    with pytest.raises(ConfigError, match="address"):
+        judged_by(tmp_path / "benchmarks", "m", base_url="http://me:secret@host/v1")
