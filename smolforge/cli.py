@@ -260,6 +260,27 @@ def pull(name: str | None, from_hub: bool, source: Path | None, offline: bool) -
     click.echo(pull_model(name, source=source, from_hub=from_hub, offline=offline))
 
 
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--into", "folder", type=click.Path(file_okay=False, path_type=Path), help="Folder of benchmark files."
+)
+def benchmarks(names: tuple[str, ...], folder: Path | None) -> None:
+    """Fetch the files of benchmarks from the hub into a folder; without names, list what can be asked."""
+    from smolforge.evals.tasks import hub
+
+    if not names:
+        click.echo(hub.listing(folder))
+        return
+    if folder is None:
+        raise ConfigError("there is no folder to fetch benchmarks into", fix="add --into FOLDER")
+    for name in names:
+        written = hub.fetch(name, folder, click.echo)
+        click.echo(
+            f"{name}: {len(written)} files fetched" if written else f"{name}: its files are here already"
+        )
+
+
 asking_options = [
     click.option(
         "--benchmarks",

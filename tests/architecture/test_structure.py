@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "launch",
         "device",
         "evals",
+        "evals/tasks",
         "kernels",
         "released",
         "report",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from smolforge.errors import InputError
-from smolforge.evals.tasks.rows import MissingBenchmark, Source, field, read, text_field
+from smolforge.evals.tasks.rows import Source, field, read, text_field
 from smolforge.evals.verdicts import OpenQuestion
 
 QUESTIONS = Source(place="mt_bench/question", columns=("question_id", "category", "turns"))
@@ -65,5 +65,3 @@ def judge_prompts(folder: Path) -> dict[str, Mapping[str, str]]:
 
 
 OPEN = {"mt_bench": mt_bench, "alpaca_eval": alpaca_eval}
-
-__all__ = ["OPEN", "MissingBenchmark", "alpaca_eval", "judge_prompts", "mt_bench"]
