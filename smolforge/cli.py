@@ -399,9 +399,16 @@ def compare(
 @click.option("--system", help="System message.")
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.3, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True)
+@click.option("--lines", "by_line", is_flag=True, help="Each line of a pipe is a message, not all of it one.")
 @lab_option
 def chat(
-    model: str, question: str | None, system: str | None, temperature: float, max_tokens: int, lab: Path
+    model: str,
+    question: str | None,
+    system: str | None,
+    temperature: float,
+    max_tokens: int,
+    by_line: bool,
+    lab: Path,
 ) -> None:
     """Talk to a model in the terminal, or have it answer one QUESTION. MODEL is a run, a label, a released name, a model
     folder or a .gguf file.
@@ -412,7 +419,14 @@ def chat(
     if question is not None and not question.strip():
         raise ConfigError("the question is empty", fix="write it after the model, in quotation marks")
     talker = open_talker(model, lab)
-    terminal.chat(talker, system=system, temperature=temperature, max_tokens=max_tokens, question=question)
+    terminal.chat(
+        talker,
+        system=system,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        question=question,
+        by_line=by_line,
+    )
 
 
 @main.command()
@@ -446,15 +460,18 @@ def export(model: str, folder: Path, lab: Path) -> None:
 @main.command()
 @click.argument("name")
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+@click.option("--beside", metavar="RUN", help="Another run of this lab to stand beside it.")
 @lab_option
-def report(name: str, opens: bool, lab: Path) -> None:
+def report(name: str, opens: bool, beside: str | None, lab: Path) -> None:
     """Rebuild a run's report from what the lab holds."""
     from smolforge.report.build import build_report
     from smolforge.store import Store
 
-    if name not in Store(lab).runs():
-        raise ConfigError(f"there is no run `{name}`", where=str(lab), fix="`smol show` lists the runs")
-    page = build_report(lab / "runs" / name, lab / "artifacts")
+    for run in filter(None, (name, beside)):
+        if run not in Store(lab).runs():
+            raise ConfigError(f"there is no run `{run}`", where=str(lab), fix="`smol show` lists the runs")
+    other = lab / "runs" / beside if beside else None
+    page = build_report(lab / "runs" / name, lab / "artifacts", other)
     click.echo(page)
     if opens and click.launch(page.resolve().as_uri()) != 0:
         raise ConfigError("no browser could be started here", fix=f"open this file: {page.resolve()}")

@@ -6,13 +6,13 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from smolforge.provenance import processor_name
 from smolforge.units import format_bytes, format_seconds
 
 QUICKSTART_SECONDS = 600
@@ -84,7 +84,7 @@ def _machine(lab: Path) -> list[Finding]:
         ),
         Finding(
             "processors",
-            f"{cores} · {_processor()}",
+            f"{cores} · {processor_name()}",
             "" if cores >= 2 else "expect twice the time",
             needed=False,
         ),
@@ -181,17 +181,3 @@ def _memory_bytes() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return 0
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    if sys.platform == "darwin":
-        return subprocess.run(
-            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True
-        ).stdout.strip()
-    return platform.machine()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import os
 import platform
 import resource
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ def provenance_of(job: Job) -> dict[str, Any]:
         "smolforge": smolforge.__version__,
         "python": platform.python_version(),
         "host": platform.node(),
+        "commit": commit(),
+        "processor": processor_name(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "threads": job.threads,
         "device": job.device,
@@ -63,3 +67,32 @@ def _peak_memory_bytes() -> int:
     except (OSError, IndexError):
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return max(own, children)
+
+
+@functools.cache
+def processor_name() -> str:
+    """What the machine calls its processor."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        return subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True
+        ).stdout.strip()
+    return platform.machine()
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of the program's source, with `-dirty` where it was changed since; empty where it was installed."""
+    source = Path(smolforge.__file__).parent.parent
+    if not (source / ".git").exists():
+        return ""
+    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from smolforge.report import charts, compare, sections
 from smolforge.report.adaptation import adaptation
 from smolforge.report.adaptation import sentence as told
+from smolforge.report.beside import beside
 from smolforge.report.pages import filled, template_source, write_whole
 from smolforge.report.prediction import promises
 from smolforge.report.reading import Run, read_run
@@ -22,15 +23,19 @@ from smolforge.units import format_bytes, format_count, format_seconds
 NAME = "report.html"
 
 
-def build_report(run_folder: Path, artifacts_folder: Path) -> Path:
-    """Write `report.html` into the run's folder, whole or not at all; returns its path."""
-    page = render(read_run(run_folder, artifacts_folder))
+def build_report(run_folder: Path, artifacts_folder: Path, other: Path | None = None) -> Path:
+    """Write `report.html` into the run's folder, whole or not at all; returns its path. `other`: the folder of another run
+    of the same lab, to stand beside it.
+    """
+    page = render(
+        read_run(run_folder, artifacts_folder), read_run(other, artifacts_folder) if other else None
+    )
     target = run_folder / NAME
     write_whole(target, page)
     return target
 
 
-def render(run: Run) -> str:
+def render(run: Run, other: Run | None = None) -> str:
     """The page's HTML. Everything from artifacts is escaped; only our own drawings are markup."""
     filters = {
         "count": format_count,
@@ -41,10 +46,10 @@ def render(run: Run) -> str:
     }
     source = template_source("page.html")
     script = source.split("<script>", 1)[1].split("</script>", 1)[0]
-    return filled(source, filters, script_digest=_digest(script), **_values(run))
+    return filled(source, filters, script_digest=_digest(script), **_values(run, other))
 
 
-def _values(run: Run) -> dict[str, Any]:
+def _values(run: Run, other: Run | None) -> dict[str, Any]:
     steps = compare.read_steps(run)
     phases = sections.mixtures(run)
     colours = sections.domain_colours(phases)
@@ -58,8 +63,12 @@ def _values(run: Run) -> dict[str, Any]:
     return {
         "adapted": adapted,
         "run": run,
+        "beside": beside(run, other) if other else None,
         "sentence": sentence,
         "numbers": numbers,
+        "made_on": sections.made_on(run),
+        "forgetting": sections.forgetting(run, steps),
+        "readings": charts.readings(sections.phase_curves(run)),
         "road": Markup(road(run, steps, shares, colours)),
         "steps": steps,
         "judgements": compare.judge_steps(run, steps),

@@ -85,6 +85,22 @@ def loss_chart(
     return chart.replace("<svg", f'<svg data-points="{escape(data)}" data-scale="{escape(scale)}"', 1)
 
 
+def readings(parts: Sequence[LossPart], most: int = 12) -> list[tuple[str, str, str, str]]:
+    """`(part, tokens, smoothed loss, rate)` at places evenly apart: what the curve says, for those without a pointer."""
+    points = [
+        (part.name, x, y, r)
+        for part in parts
+        for x, y, r in zip(part.tokens, part.losses, _padded(part.rates, len(part.tokens)), strict=True)
+        if math.isfinite(y)
+    ]
+    if len(points) < 2:
+        return []
+    smooth = smoothed([y for _, _, y, _ in points], max(1, round(len(points) * SMOOTHING_SHARE)))
+    places = sorted({round(i * (len(points) - 1) / (most - 1)) for i in range(most)})
+    rows = [(*points[place], smooth[place]) for place in places]
+    return [(name, format_count(x), f"{s:.3f}", f"{r:.3g}" if r == r else "") for name, x, _, r, s in rows]
+
+
 def score_chart(
     values: Sequence[tuple[str, float, float, float]], chance: float | None, *, is_share: bool
 ) -> str:
@@ -109,7 +125,7 @@ def score_chart(
 
     marks = ticks(y_low, y_high, 4)
     inside = _horizontal_grid(marks, at_y, left, width - right, percent=is_share)
-    if chance is not None and y_low <= chance <= y_high and (chance > 0 or not is_share):
+    if chance is not None and y_low <= chance <= y_high:
         y = at_y(chance)
         inside.append(
             element(
@@ -150,12 +166,21 @@ def score_chart(
 
 
 def smoothed(values: Sequence[float], reach: int) -> list[float]:
-    """Mean of up to `reach` neighbours on each side; as many on both, so that a slope is not delayed."""
+    """The line of least squares through `reach` neighbours on each side, at each place; at both ends through as many, on
+    one side. So neither a slope is delayed, nor do the ends follow single values. Source: Cleveland 1979 (local lines).
+    """
+    count, wide = len(values), min(len(values), 2 * reach + 1)
+    if wide < 3:
+        return list(values)
     sums = [0.0, *itertools.accumulate(values)]
+    moments = [0.0, *itertools.accumulate(i * v for i, v in enumerate(values))]
+    spread = wide * (wide * wide - 1) / 12  # the sum of squared distances from the middle of a window
     out = []
-    for i in range(len(values)):
-        side = min(reach, i, len(values) - 1 - i)
-        out.append((sums[i + side + 1] - sums[i - side]) / (2 * side + 1))
+    for i in range(count):
+        first = min(max(0, i - reach), count - wide)
+        middle, total = first + (wide - 1) / 2, sums[first + wide] - sums[first]
+        slope = (moments[first + wide] - moments[first] - middle * total) / spread
+        out.append(total / wide + slope * (i - middle))
     return out
 
 

@@ -124,6 +124,13 @@ def _compared(
     return Cell(**{**cell.__dict__, "change": fixed, "is_paired": paired is not None})
 
 
+def against(skill: str, step: Step, other: Step) -> Cell:
+    """The cell of a skill, with its change from that of another step, of this run or of another."""
+    cell = Cell(**{**step.cells[skill].__dict__, "change": None, "is_paired": False})
+    bits = {(str(x.get("domain")), str(x.get("id"))): x for x in step.scores.lines("bits.jsonl")}
+    return _compared(skill, cell, [other], step.samples, bits)
+
+
 def _paired_share(skill: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Interval | None:
     ids = [i for i, line in after.items() if line.get("skill") == skill]
     earlier = [i for i, line in before.items() if line.get("skill") == skill]
@@ -212,7 +219,7 @@ def _judge(step: Step, aim: str, changed: Mapping[str, Cell], before: Step) -> J
         if names
     ]
     if not told:
-        told = ["nothing changed by more than noise"]
+        told = ["it did not help: nothing changed by more than noise"]
     elif same:
         told.append(f"{_told(same, changed)} stayed within noise")
     outcome: Outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -331,6 +332,59 @@ def headline(run: Run, steps: Sequence[Step]) -> tuple[str, list[tuple[str, str]
     numbers.append(("time", format_seconds(seconds)))
     numbers += [("peak memory", format_bytes(peak))] if peak else []
     return _sentence(run, steps, numbers), numbers
+
+
+def made_on(run: Run) -> list[tuple[str, str]]:
+    """When, on what and from what the run was made, as `(name, value)`; what is not known is left out."""
+    begun = [
+        float(one.provenance["started"]) for one in run.made if _is_number(one.provenance.get("started"))
+    ]
+    if not begun:
+        return []
+    last = max(run.made, key=lambda one: float(one.provenance.get("started") or 0.0))
+    known, ended = last.provenance, float(last.provenance["started"]) + last.seconds
+    machine = " · ".join(filter(None, (str(known.get("processor", "")), str(known.get("machine", "")))))
+    config = run.recipe.get("config")
+    seed = config.get("seed") if isinstance(config, Mapping) else None
+    size = sum(f.stat().st_size for one in run.made for f in one.folder.rglob("*") if f.is_file())
+    told = [
+        ("date", f"{_utc(min(begun), '%Y-%m-%d %H:%M')} to {_utc(ended, '%Y-%m-%d %H:%M')} UTC"),
+        ("machine", machine),
+        ("used", _used(known)),
+        ("seed", "" if seed is None else str(seed)),
+        ("commit", str(known.get("commit") or "")),
+        ("on disk", format_bytes(size)),
+    ]
+    return [(name, value) for name, value in told if value]
+
+
+def _used(known: Mapping[str, Any]) -> str:
+    threads, ranks = known.get("threads"), known.get("ranks") or 1
+    if not threads:
+        return ""
+    told = f"{threads} thread{'s' * (threads != 1)} on {known.get('device', 'cpu')}"
+    return told if ranks == 1 else f"{ranks} processes of {told}"
+
+
+def _utc(seconds: float, form: str) -> str:
+    return time.strftime(form, time.gmtime(seconds))
+
+
+def forgetting(run: Run, steps: Sequence[Step]) -> str:
+    """Where a tuning made texts cost more bits: that this is expected, and where to look for what it is worth."""
+    names = [
+        step.name
+        for step in steps
+        if step.model is not None
+        and step.model not in run.phases
+        and any(cell.is_bits and cell.verdict == "worse" for cell in step.cells.values())
+    ]
+    if not names:
+        return ""
+    return (
+        f"After {_list(names)} texts cost more bits than before, and that is expected: a model that is tuned to answer gives up some of "
+        "its fluency in documents, which nobody asks of it any more. Whether its answers became better is said by the scores above."
+    )
 
 
 def _sentence(run: Run, steps: Sequence[Step], numbers: Sequence[tuple[str, str]]) -> str:

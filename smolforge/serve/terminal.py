@@ -1,6 +1,6 @@
 """Talking in the terminal: answers stream, Ctrl-C stops the answer, Ctrl-D leaves.
 
-With a pipe instead of a keyboard, the whole input is one message, and only the answer is printed.
+With a pipe instead of a keyboard, the whole input is one message, or each line is one, and only answers are printed.
 """
 
 from __future__ import annotations
@@ -43,21 +43,24 @@ def chat(
     temperature: float = CHAT_SAMPLING.temperature,
     max_tokens: int = CHAT_SAMPLING.max_new_tokens,
     question: str | None = None,
+    by_line: bool = False,
     read: TextIO | None = None,
     write: TextIO | None = None,
 ) -> None:
-    """Talk until the person leaves. A `question`, or input that is no terminal, is answered once."""
+    """Talk until the person leaves. A `question`, or input that is no terminal, is answered once; `by_line`: each line of
+    such input is the next message of one conversation.
+    """
     read, write = read or sys.stdin, write or sys.stdout
     how = replace(CHAT_SAMPLING, temperature=temperature, max_new_tokens=max_tokens)
     session = Session(talker, system=system or "", how=how, write=write)
     if question is not None or not read.isatty():
-        text = question if question is not None else read.read(LONGEST_MESSAGE_CHARACTERS + 1)
-        if len(text) > LONGEST_MESSAGE_CHARACTERS:
-            raise InputError(
-                "the message is too long", fix=f"send at most {LONGEST_MESSAGE_CHARACTERS} characters"
-            )
-        if text.strip():
-            session.say(text.strip())
+        for message in [question] if question is not None else _piped(read, by_line):
+            if len(message) > LONGEST_MESSAGE_CHARACTERS:
+                raise InputError(
+                    "the message is too long", fix=f"send at most {LONGEST_MESSAGE_CHARACTERS} characters"
+                )
+            if message.strip():
+                session.say(message.strip())
         return
     print(f"{talker.name} · /help for commands, Ctrl-D to leave", file=write, flush=True)
     ask = _editor() if _can_edit(read, write) else lambda: _ask(read, write)
@@ -70,6 +73,19 @@ def chat(
                 session.say(text, at_keyboard=True)
         except KeyboardInterrupt:  # what was begun is dropped, the conversation goes on
             print(file=write)
+
+
+def _piped(read: TextIO, by_line: bool) -> Iterator[str]:
+    """Messages of input that nobody types: all of it, or its lines; a person who may have meant the other is told."""
+    if by_line:
+        while line := read.readline(LONGEST_MESSAGE_CHARACTERS + 2):
+            yield line.rstrip("\n")
+        return
+    text = read.read(LONGEST_MESSAGE_CHARACTERS + 1)
+    lines = len(text.strip().splitlines())
+    if lines > 1 and sys.stderr.isatty():
+        print(f"{lines} lines, read as one message; `--lines` makes each a message", file=sys.stderr)
+    yield text
 
 
 class Session:

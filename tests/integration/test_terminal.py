@@ -107,6 +107,16 @@ def test_a_pipe_gets_the_answer_and_nothing_else() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "one\ntwo\n", "")
 
 
+def test_each_line_of_a_pipe_is_a_message_where_that_is_asked_for() -> None:
+    program = PROGRAM.replace("max_tokens=400", "max_tokens=400, by_line=True")
+    command = [sys.executable, "-c", program, "0"]
+    text = "repeat one\n\nprompt\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=HERE, timeout=60)
+    one, _, rest = done.stdout.partition("\n")
+    assert (done.returncode, one, done.stderr) == (0, "one", "")
+    assert "assistant\none<im_end>" in rest  # the second message is asked in the same conversation
+
+
 def test_a_pipe_with_nothing_says_nothing() -> None:
     assert piped("  \n").stdout == ""
 

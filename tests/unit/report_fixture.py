@@ -18,6 +18,13 @@ DOMAINS = ("web", "code", "mathematics", "textbooks", "stories")
 SKILLS = ("knowledge", "mathematics", "code", "instructions", "rewriting", "summarising", "tools")
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & "quotes" \x1b[31m'
 ITEMS = 120
+MADE_ON = {
+    "processor": "AMD Zen",
+    "machine": "Linux, 2 processors",
+    "threads": 2,
+    "device": "cpu",
+    "commit": "abc",
+}
 BEGUN_KEY = "b" * 64
 """Of what a run that was cut is in the middle of; its stage has no name."""
 ABILITY = {"phase-1": 0.10, "phase-2": 0.18, "phase-3": 0.27, "sft": 0.55, "dpo": 0.60, "grpo": 0.66}
@@ -33,7 +40,7 @@ class FakeLab:
         self.artifacts.mkdir()
         self.labels: dict[str, Any] = {}
         self.refs: dict[str, dict[str, str]] = {}
-        config = {"model": {"hidden_size": 128}, "phases": [{"tokens": 3_000_000}], "note": EVIL}
+        config = {"model": {"hidden_size": 128}, "phases": [{"tokens": 3_000_000}], "note": EVIL, "seed": 7}
         (self.run / "recipe.json").write_text(
             json.dumps({"recipe": "quickstart", "scale": "demo", "smolforge": "0.1.0", "config": config})
         )
@@ -65,7 +72,13 @@ class FakeLab:
             "config": dict(config or {}),
             "inputs": {name: self._ref(value) for name, value in (inputs or {}).items()},
             "facts": dict(facts),
-            "provenance": {"seconds": seconds, "started": 1.0, "host": "x", "peak_memory_bytes": 400 << 20},
+            "provenance": {
+                "seconds": seconds,
+                "started": 1.0,
+                "host": "x",
+                "peak_memory_bytes": 400 << 20,
+                **MADE_ON,
+            },
         }
         (folder / "record.json").write_text(json.dumps(record))
         self.refs[label] = {"key": key, "digest": key[::-1], "folder": folder.name}

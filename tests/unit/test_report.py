@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import json
 import math
+import random
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -15,8 +16,9 @@ import pytest
 from report_fixture import BEGUN_KEY, DOMAINS, EVIL, SKILLS, make_lab
 
 from smolforge.evals.stats import share_interval
+from smolforge.report.beside import beside
 from smolforge.report.build import build_report
-from smolforge.report.charts import LossPart, loss_chart, smoothed
+from smolforge.report.charts import LossPart, loss_chart, score_chart, smoothed
 from smolforge.report.compare import Cell, difference, judge_steps, read_steps
 from smolforge.report.prediction import promises
 from smolforge.report.reading import read_run
@@ -44,12 +46,12 @@ def drawings(page: str, kind: str) -> list[ET.Element]:
 def test_every_section_is_there(page: str) -> None:
     ids = re.findall(r'<section id="(\w+)"', page)
     assert ids == [
+        "talk",
         "road",
         "scores",
         "bits",
         "loss",
         "mixture",
-        "talk",
         "curation",
         "cost",
         "parity",
@@ -254,3 +256,84 @@ def test_text_is_bounded_and_shows_control_characters() -> None:
     assert bounded("a" * 5000).endswith("…") and len(bounded("a" * 5000)) < 800
     assert bounded("\x1b[31m\nx") == "\u241b[31m\nx"
     assert scientific(2.06e14) == "2.1 × 10¹⁴"
+
+
+def test_the_head_says_when_where_and_from_what(page: str) -> None:
+    head = re.sub(r"<[^>]+>", " ", page.partition("<nav")[0])
+    for words in (
+        "1970-01-01 00:00 to",
+        "UTC",
+        "AMD Zen, Linux, 2 processors",
+        "2 threads on cpu",
+        "seed 7",
+        "commit abc",
+        "on disk",
+    ):
+        assert words in re.sub(r"\s+", " ", head).replace(" · ", ", "), (words, head)
+
+
+def test_forgetting_is_said_to_be_expected_only_where_it_was(tmp_path: Path, page: str) -> None:
+    assert "After sft texts cost more bits than before, and that is expected" in page
+    lab = make_lab(tmp_path, until="phase-3/scores")
+    assert "that is expected" not in build_report(lab.run, lab.artifacts).read_text("utf-8")
+
+
+def test_no_number_is_known_to_a_pointer_alone(page: str) -> None:
+    """What a `title` says of a mixture, a change or a curve stands in a table too."""
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert not re.findall(r'<(?:span|td|div)[^>]* title="', page)
+    for words in ("All shares", "Intervals of the changes", "The curve in numbers", " artifacts"):
+        assert words in text, words
+    shares = page.partition("All shares")[2].partition("</table>")[0]
+    assert all(domain in shares for domain in DOMAINS)
+
+
+def test_what_did_not_help_is_said_not_to_have(page: str) -> None:
+    assert "it did not help: nothing changed by more than noise" in page
+
+
+def test_internals_are_folded(page: str) -> None:
+    assert "<details open" not in page
+    for heading in ("Why these shares", "Stage by stage", "Check by check", "Everything this run was told"):
+        assert f"<summary>{heading}" in page, heading
+
+
+def test_a_smoothed_curve_does_not_end_in_single_values() -> None:
+    generator = random.Random(3)
+    noisy = [5 - 0.01 * i + generator.gauss(0, 1) for i in range(300)]
+    line, smooth = [5 - 0.01 * i for i in range(300)], smoothed(noisy, 15)
+    worst = max(abs(smooth[i] - line[i]) for i in (0, 1, 2, 297, 298, 299))
+    assert worst < 1.0 and math.dist(smooth, line) < 0.3 * math.dist(noisy, line)
+    inside = [sum(noisy[i - 15 : i + 16]) / 31 for i in range(15, 285)]
+    assert smooth[15:285] == pytest.approx(inside)  # away from the ends, the mean
+    assert smoothed([1.0, 2.0], 9) == [1.0, 2.0] and smoothed([], 3) == []
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25])
+def test_chance_is_drawn_alike(chance: float) -> None:
+    chart = score_chart([("a", 0.3, 0.2, 0.4), ("b", 0.5, 0.4, 0.6)], chance, is_share=True)
+    assert chart.count('class="chance"') == 1
+
+
+def test_another_run_stands_beside(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path)
+    other = lab.run.parent / "other"
+    shutil.copytree(lab.run, other)
+    labels = json.loads((other / "labels.json").read_text())
+    (other / "labels.json").write_text(
+        json.dumps({k: v for k, v in labels.items() if not k.startswith(("dpo", "grpo", "export"))})
+    )
+    recipe = json.loads((other / "recipe.json").read_text())
+    recipe["config"]["model"]["hidden_size"] = 96
+    (other / "recipe.json").write_text(json.dumps(recipe))
+    page = build_report(lab.run, lab.artifacts, other).read_text("utf-8")
+    section = page.partition('<section id="beside">')[2].partition("</section>")[0]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert "Beside other" in text and "1 setting differs" in text and "model.hidden_size 128 96" in text
+    found = beside(read_run(lab.run, lab.artifacts), read_run(other, lab.artifacts))
+    assert found is not None and (found.step, found.other_step) == ("grpo", "sft")
+    assert len(found.rows) == len(SKILLS) + len(DOMAINS)
+    for _, cell, theirs in found.rows:
+        assert cell.change is not None and cell.is_paired
+        assert cell.change.value == pytest.approx(cell.value - theirs.value)
+    assert 'id="beside"' not in build_report(lab.run, lab.artifacts).read_text("utf-8")
