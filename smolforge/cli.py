@@ -449,12 +449,16 @@ def serve(model: str, host: str, port: int, api_key: str | None, lab: Path) -> N
 @main.command()
 @click.argument("model")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--for", "limit", default="", metavar="SIZE", help="The most precise file of at most SIZE, 100 MB say."
+)
+@click.option("--files", default="", help="These GGUF files alone: q8_0,q4_0 say.")
 @lab_option
-def export(model: str, folder: Path, lab: Path) -> None:
+def export(model: str, folder: Path, limit: str, files: str, lab: Path) -> None:
     """Write a model for transformers and llama.cpp into FOLDER, proven equal. MODEL as for `chat`."""
-    from smolforge.models import export_model
+    from smolforge.exporting import export_model
 
-    click.echo(export_model(model, folder, lab))
+    click.echo(export_model(model, folder, lab, files=files, limit=limit))
 
 
 @main.command()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -238,45 +237,6 @@ def scores_text(scores: Scores) -> str:
         chance = f"{one['chance']:.3f}" if one["unit"] == "share" else "–"
         rows.append(f"{one['skill']:20} {one['value']:7.3f}  {interval:15} {chance:>7} {one['items']:6}")
     return "\n".join([*rows, f"kept in {scores.path}"])
-
-
-def export_model(name: str, folder: Path, lab: Path) -> str:
-    """Copy the proven export of a model into `folder`, making it first where there is none."""
-    from smolforge.device.stages import ExportConfig, export
-
-    if folder.is_file():
-        raise InputError("the target is a file", where=str(folder), fix="name a new folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError("the target folder is not empty", where=str(folder), fix="name a new folder")
-    found = find_model(name, lab)
-    if not isinstance(found, DeviceModel):
-        store = Store(lab, "export")
-        checkpoint, tokenizer = model_and_tokenizer(store, name)
-        called = found.name if isinstance(found, Outside) else name.strip("/")
-        cfg = ExportConfig(name=called.removesuffix(".gguf").rpartition("/")[2])
-        found = store.run(export, cfg, label=f"{called}/export", model=checkpoint, tokenizer=tokenizer)
-    _copy_whole(found.path, folder)
-    return f"wrote {folder}: " + ", ".join(sorted(p.name for p in folder.iterdir()))
-
-
-def _copy_whole(source: Path, folder: Path) -> None:
-    """Copy a folder beside its target and put it there at once, so that no half of a model is ever taken for one."""
-    part = folder.with_name(f".{folder.name}.part")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(source, part)
-        if folder.is_dir():
-            folder.rmdir()  # an empty one may be there already
-        part.replace(folder)
-    except (OSError, shutil.Error) as error:
-        shutil.rmtree(part, ignore_errors=True)
-        why = (
-            error.strerror if isinstance(error, OSError) and error.strerror else "is there room on the disk?"
-        )
-        raise InputError(
-            f"the model cannot be written there: {why}", where=str(folder), fix="name another folder"
-        ) from None
 
 
 def pull_model(name: str | None, *, source: Path | None, from_hub: bool, offline: bool) -> str:

@@ -25,6 +25,16 @@ def parse_count(text: str) -> int:
     return int(value)
 
 
+def parse_bytes(text: str) -> int:
+    """`"100 MB"` -> 100_000_000, `"1.5 GiB"` -> 1_610_612_736; a plain number is bytes."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:([kKmMgGtT])(i?)[bB]?|[bB])?\s*", text)
+    if not match:
+        raise ConfigError(f"`{text}` is not a size", fix="write one like 100 MB or 1.5 GiB")
+    number, suffix, binary = match.groups()
+    power = " kmgt".index(suffix.lower()) if suffix else 0
+    return int(Decimal(number) * (1024 if binary else 1000) ** power)
+
+
 def format_count(count: float) -> str:
     """2_000_000 -> `"2.0M"`; three significant digits, the field's suffixes."""
     for scale, suffix in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):

@@ -8,7 +8,7 @@ Source: the GGUF specification (ggml, docs/gguf.md) and the key names of the `gg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,21 +28,31 @@ from smolforge.device.gguf_names import (
 from smolforge.errors import InputError
 from smolforge.model.config import ModelConfig, weight_shapes
 from smolforge.model.transformer import rope_divisors
-from smolforge.text.tokenizer import Tok
+from smolforge.model.weights import load_config
+from smolforge.text.tokenizer import Tok, load_tokenizer
 
-Quantisation = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+Quantisation = Literal["f32", "f16", "bf16", "q8_0", "q4_1", "q4_0"]
 BLOCK_COLUMNS = 32
-"""Columns that share one scale in Q8_0 and Q4_0; rows must be a multiple of it."""
+"""Columns that share one scale; rows must be a multiple of it."""
+IN_BLOCKS = ("q8_0", "q4_1", "q4_0")
 
-TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0, "q4_0": Type.Q4_0}
+TYPES = {
+    "f32": Type.F32,
+    "f16": Type.F16,
+    "bf16": Type.BF16,
+    "q8_0": Type.Q8_0,
+    "q4_1": Type.Q4_1,
+    "q4_0": Type.Q4_0,
+}
 FILE_TYPES = {
     "f32": gguf.LlamaFileType.ALL_F32,
     "f16": gguf.LlamaFileType.MOSTLY_F16,
     "bf16": gguf.LlamaFileType.MOSTLY_BF16,
     "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+    "q4_1": gguf.LlamaFileType.MOSTLY_Q4_1,
     "q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
 }
-EMBEDDING_AS: dict[Quantisation, Quantisation] = {"q4_0": "q8_0"}
+EMBEDDING_AS: dict[Quantisation, Quantisation] = {"q4_0": "q8_0", "q4_1": "q8_0"}
 """The tied embedding is the output matrix too, where four bits hurt most. Chosen, untested."""
 FIM_KEYS = {"fim_pre": "<fim_prefix>", "fim_suf": "<fim_suffix>", "fim_mid": "<fim_middle>"}
 """The repository and file separators are left out: llama.cpp would end every answer at them."""
@@ -59,8 +69,11 @@ def write(
     *,
     template: str | None,
     name: str,
+    rounded: Mapping[str, Array] | None = None,
 ) -> None:
     """One GGUF file from fp32 weights under their public names; the same input gives the same bytes.
+
+    rounded  bytes of matrices that are in `quantisation` already, (rows, bytes a row), in place of rounding to the nearest
 
     Raises InputError for what a GGUF file has no place for.
     """
@@ -77,7 +90,11 @@ def write(
     writer = gguf.GGUFWriter(file, ARCHITECTURES[shape.family])
     _add_shape(writer, shape, quantisation, name)
     _add_tokenizer(writer, tok, template, shape.vocab_size)
+    done = {gguf_name(public): _in_order(public, rows, shape) for public, rows in (rounded or {}).items()}
     for tensor, data in tensors(shape, weights):
+        if tensor in done:
+            writer.add_tensor(tensor, done[tensor], raw_dtype=TYPES[quantisation])
+            continue
         is_output = tensor in ("output.weight", "token_embd.weight")
         packed, kind = pack(data, EMBEDDING_AS.get(quantisation, quantisation) if is_output else quantisation)
         writer.add_tensor(tensor, packed, raw_dtype=kind)
@@ -92,11 +109,40 @@ def write(
 def tensors(shape: ModelConfig, weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """(GGUF name, fp32 array) in the file's order."""
     for public in weight_shapes(shape):
-        data = _weight(weights, public)
-        heads = turned_heads(public, shape)
-        yield gguf_name(public), interleave(data, heads) if heads else data
+        yield gguf_name(public), _in_order(public, _weight(weights, public), shape)
     if shape.rope_scaling is not None:
         yield ROPE_DIVISORS, np.asarray(rope_divisors(shape), dtype=np.float32)
+
+
+def sizes_of(model: Path, tokenizer: Path, kinds: Sequence[Quantisation]) -> dict[Quantisation, int]:
+    """About how large a checkpoint's file of each kind will be."""
+    shape, tok = load_config(model), load_tokenizer(tokenizer)
+    return {kind: file_bytes(shape, kind, tok) for kind in kinds}
+
+
+def file_bytes(shape: ModelConfig, quantisation: Quantisation, tok: Tok) -> int:
+    """About how large the file will be, its vocabulary included."""
+    words = sum(len(token.encode()) + 12 for token in tok.vocab) + sum(
+        len(f"{a} {b}".encode()) + 8 for a, b in tok.merges
+    )
+    return words + sum(_tensor_bytes(name, size, quantisation) for name, size in weight_shapes(shape).items())
+
+
+def _tensor_bytes(public: str, size: tuple[int, ...], quantisation: Quantisation) -> int:
+    if len(size) == 1:
+        return size[0] * 4
+    is_output = gguf_name(public) in ("output.weight", "token_embd.weight")
+    kind = TYPES[EMBEDDING_AS.get(quantisation, quantisation) if is_output else quantisation]
+    columns, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+    if size[-1] % columns:
+        columns, block_bytes = gguf.GGML_QUANT_SIZES[Type.F16]
+    return size[0] * size[1] // columns * block_bytes
+
+
+def _in_order(public: str, data: Array, shape: ModelConfig) -> Array:
+    """The rows as llama.cpp wants them."""
+    heads = turned_heads(public, shape)
+    return interleave(data, heads) if heads else data
 
 
 def pack(data: Array, quantisation: Quantisation) -> tuple[Array, Type]:
@@ -107,7 +153,7 @@ def pack(data: Array, quantisation: Quantisation) -> tuple[Array, Type]:
     if data.ndim == 1 or quantisation == "f32":
         return np.ascontiguousarray(data, dtype=np.float32), Type.F32
     kind = TYPES[quantisation]
-    if quantisation in ("q8_0", "q4_0") and data.shape[-1] % BLOCK_COLUMNS:
+    if quantisation in IN_BLOCKS and data.shape[-1] % BLOCK_COLUMNS:
         kind = Type.F16
     if kind == Type.F16:
         return _half(data), kind
@@ -159,7 +205,7 @@ def _add_shape(writer: gguf.GGUFWriter, shape: ModelConfig, quantisation: Quanti
     writer.add_rope_freq_base(shape.rope_theta)
     writer.add_layer_norm_rms_eps(shape.rms_norm_eps)
     writer.add_file_type(FILE_TYPES[quantisation])
-    if quantisation in ("q8_0", "q4_0"):
+    if quantisation in IN_BLOCKS:
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 

@@ -31,7 +31,7 @@ LOGIT_TOLERANCE = 1e-3
 """Largest allowed difference of a logit, fp32 against fp32, times the largest logit where that exceeds 1."""
 TIE_MARGIN = 1e-3
 """Two tokens whose logits differ by less are equally likely: either may be chosen."""
-KL_LIMIT = {"f32": 1e-5, "f16": 1e-3, "bf16": 1e-2, "q8_0": 2e-2, "q4_0": 1.0}
+KL_LIMIT = {"f32": 1e-5, "f16": 1e-3, "bf16": 1e-2, "q8_0": 2e-2, "q4_1": 1.0, "q4_0": 1.0}
 """Largest allowed mean divergence in nats. Measured far below these; chosen to catch broken files."""
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from smolforge.artifacts import Checkpoint, DeviceModel, Facts, Tokenizer
+from smolforge.artifacts import Checkpoint, Corpus, DeviceModel, Facts, Tokenizer
 from smolforge.config import config
 from smolforge.errors import ConfigError, StageError
 from smolforge.stage import Job, stage
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from smolforge.device.fitting_texts import Texts
     from smolforge.device.parity import Check
+    from smolforge.device.quantise import FourBits
     from smolforge.model.transformer import Llama
     from smolforge.text.tokenizer import Tok
 
@@ -22,14 +28,15 @@ class ExportConfig:
     """Which files are made, and how much they are checked.
 
     stored          type of the weights in the Hugging Face folder
-    quantisations   GGUF files; `f32` is the one that must choose the very same tokens; none: the folder alone
+    quantisations   GGUF files; `f32` is the one that must choose the very same tokens; none: the folder alone.
+                    Those of four bits are fitted to texts (device/quantise.py)
     greedy_tokens   tokens that each prompt is continued for
     reading_tokens  positions at which whole distributions are compared
     """
 
     name: str = "smolforge"
     stored: Literal["float32", "bfloat16"] = "float32"
-    quantisations: tuple[Literal["f32", "f16", "bf16", "q8_0", "q4_0"], ...] = ("f32", "f16", "q8_0")
+    quantisations: tuple[Literal["f32", "f16", "bf16", "q8_0", "q4_1", "q4_0"], ...] = ("f32", "f16", "q8_0")
     greedy_tokens: int = 24
     reading_tokens: int = 32
 
@@ -42,12 +49,22 @@ class ExportConfig:
             raise ConfigError("`greedy_tokens` or `reading_tokens` is out of range", fix="use 2 to 1024")
 
 
-@stage(makes=DeviceModel, version=2)
-def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer) -> Facts:
+@stage(makes=DeviceModel, version=3)
+def export(
+    cfg: ExportConfig,
+    job: Job,
+    *,
+    model: Checkpoint,
+    tokenizer: Tokenizer,
+    texts: Mapping[str, Corpus] | None = None,
+) -> Facts:
     """Write the model for `transformers` and for llama.cpp, and prove that nothing changed on the way.
 
-    Writes  hf/…, model-<quantisation>.gguf, parity.json ([{"name", "passed", "detail", "worst"}])
-    Facts   checks (how many passed), hf_bytes, gguf_<quantisation>_bytes
+    texts   what files of four bits are fitted on and all are judged on; none: Python's reference of its language
+
+    Writes  hf/…, model-<quantisation>.gguf, parity.json ([{"name", "passed", "detail", "worst"}]),
+            loss.json ({"texts", "files": [{"file", "bytes", "perplexity", "loss": [nats a token, low, high]}]})
+    Facts   checks (how many passed), hf_bytes, gguf_<quantisation>_bytes, loss_<quantisation> (nats a token)
     Raises  StageError naming the first check that failed; MissingExtra without transformers or xllamacpp
     """
     from smolforge.device import gguf, huggingface, parity
@@ -71,14 +88,71 @@ def export(cfg: ExportConfig, job: Job, *, model: Checkpoint, tokenizer: Tokeniz
     trained = load_model(model.path).eval()
     huggingface.write_model(hf, trained, tok, stored=cfg.stored, name=cfg.name)
     weights = {name: weight.detach().numpy() for name, weight in trained.named_parameters()}
+    rows = _rows_of(tok, shape.max_position_embeddings, texts)
     for done, kind in enumerate(cfg.quantisations):
         job.log.progress(done, len(cfg.quantisations), "files", f"writing {kind}")
         gguf.write(
-            _gguf(job.out, kind), kind, shape, weights, tok, template=tok.template_source, name=cfg.name
-        )
+            _gguf(job.out, kind), kind, shape, weights, tok, template=tok.template_source, name=cfg.name,
+            rounded=_fitted(job, trained, kind, rows) if kind == "q4_0" or kind == "q4_1" else None,
+        )  # fmt: skip
     checks += _check(cfg, job, trained, tok)
     _save_checks(job.out, checks)
-    return _facts(cfg, job.out, checks)
+    return {**_facts(cfg, job.out, checks), **_judge(cfg, job, trained, rows)}
+
+
+def _rows_of(tok: Tok, positions: int, texts: Mapping[str, Corpus] | None) -> Texts:
+    """Texts to fit on and to judge on: of each corpus the first few documents, else a reference."""
+    from itertools import islice
+
+    from smolforge.data.read.documents import read_rows
+    from smolforge.device.fitting_texts import texts_for
+
+    if texts is None:
+        return texts_for(tok, positions)
+    each = max(8, DOCUMENTS_READ // max(1, len(texts)))
+    given = (islice(read_rows(corpus.path, columns=["text"]), each) for corpus in texts.values())
+    return texts_for(tok, positions, [row["text"] for rows in given for row in rows])
+
+
+DOCUMENTS_READ = 600
+
+
+def _fitted(job: Job, trained: Llama, kind: FourBits, rows: Texts) -> dict[str, NDArray[np.uint8]]:
+    from smolforge.device.quantise import quantised
+
+    def tick(done: int, of: int) -> None:
+        job.log.progress(done, of, "layers", f"fitting {kind}")
+
+    return {name: packed.rows_MB for name, packed in quantised(trained, kind, rows.fit, tick)[1].items()}
+
+
+def _judge(cfg: ExportConfig, job: Job, trained: Llama, rows: Texts) -> Facts:
+    """Write what each file has lost on texts that it was not fitted on, with paired 95% intervals."""
+    import math
+
+    from smolforge.device.loss import nats_of, read_back
+    from smolforge.evals.stats import paired_mean_difference
+
+    before = nats_of(trained, rows.judged)
+    files: list[dict[str, object]] = []
+    facts: dict[str, float] = {}
+    for done, kind in enumerate(cfg.quantisations):
+        job.log.progress(done, len(cfg.quantisations), "files", "what each has lost")
+        nats = nats_of(read_back(_gguf(job.out, kind)), rows.judged)
+        loss = paired_mean_difference(before, nats)
+        bounds = [round(x, 5) if math.isfinite(x) else None for x in (loss.value, loss.low, loss.high)]
+        files.append(
+            {
+                "file": _gguf(job.out, kind).name,
+                "bytes": _gguf(job.out, kind).stat().st_size,
+                "perplexity": round(math.exp(sum(nats) / len(nats)), 4),
+                "loss": bounds,
+            }
+        )
+        facts[f"loss_{kind}"] = round(loss.value, 5)
+    plain = {"texts": rows.source, "rows": len(rows.judged), "files": files}
+    (job.out / "loss.json").write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+    return facts
 
 
 def _check(cfg: ExportConfig, job: Job, trained: Llama, tok: Tok) -> list[Check]:

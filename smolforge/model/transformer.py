@@ -120,16 +120,19 @@ class Attention(nn.Module):
             self.value_mix = nn.Parameter(torch.full((config.num_key_value_heads,), VALUE_MIX))
 
     def forward(self, x_BTD: Tensor, where: Where) -> Tensor:
+        return project(self.mix(x_BTD, where), self.o_proj)
+
+    def mix(self, x_BTD: Tensor, where: Where) -> Tensor:
+        """What the heads give, side by side, before the output projection."""
         qkv = project(x_BTD, self.q_proj, self.k_proj, self.v_proj)
         if self.has_values:
             qkv = self._with_values(qkv, where)
         if self.has_norms:
             qkv = self._with_norms(qkv)
         cos, sin = (where.cos, where.sin) if self.has_rope or where.still is None else where.still
-        mixed = kernels.rotary_attention(
+        return kernels.rotary_attention(
             qkv, self.heads, self.kv_heads, cos, sin, None, where.starts_BT, where.bounds_C
         )
-        return project(mixed, self.o_proj)
 
     def _with_norms(self, qkv_BTP: Tensor) -> Tensor:
         heads, kv_heads = self.heads, self.kv_heads
@@ -159,9 +162,13 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.mlp_bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
+        return project(self.inner(x_BTD), self.down_proj)
+
+    def inner(self, x_BTD: Tensor) -> Tensor:
+        """What the gate lets through, before the down projection."""
         if not self.gated:
-            return project(kernels.relu_squared(project(x_BTD, self.up_proj)), self.down_proj)
-        return project(kernels.swiglu(project(x_BTD, self.gate_proj, self.up_proj)), self.down_proj)
+            return kernels.relu_squared(project(x_BTD, self.up_proj))
+        return kernels.swiglu(project(x_BTD, self.gate_proj, self.up_proj))
 
 
 class Norm(nn.Module):

@@ -16,8 +16,8 @@ from smolforge.data.clean.stages import CurateConfig, curate
 from smolforge.data.read.stages import FolderConfig, own_folder
 from smolforge.errors import InputError
 from smolforge.evals.stages import benchmarks_in, load_benchmarks
+from smolforge.exporting import _copy_whole
 from smolforge.log import Log
-from smolforge.models import _copy_whole
 from smolforge.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,9 +126,9 @@ def test_a_model_is_exported_whole_or_not_at_all(tmp_path: Path) -> None:
     (source / "model.gguf").write_text("weights")
     taken.write_text("")
     with pytest.raises(InputError, match="cannot be written there"):
-        _copy_whole(source, taken / "model")
+        _copy_whole(source, taken / "model", None)
     (tmp_path / "empty").mkdir()
-    _copy_whole(source, tmp_path / "empty")
+    _copy_whole(source, tmp_path / "empty", None)
     assert (tmp_path / "empty" / "model.gguf").read_text() == "weights"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "export", "taken"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from smolforge.errors import StageError
-from smolforge.models import export_model, open_talker
+from smolforge.exporting import export_model
+from smolforge.models import open_talker
 from smolforge.store import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -36,7 +36,7 @@ SHAPE = ModelConfig(
     head_dim=32,
     max_position_embeddings=256,
 )
-CONFIG = ExportConfig(quantisations=("f32", "bf16", "q8_0"), greedy_tokens=8, reading_tokens=8)
+CONFIG = ExportConfig(quantisations=("f32", "bf16", "q8_0", "q4_0"), greedy_tokens=8, reading_tokens=8)
 
 
 @pytest.fixture(scope="module")
