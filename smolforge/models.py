@@ -219,14 +219,21 @@ def _score_rows(scores: Scores) -> list[dict[str, Any]]:
 def judge_model(name: str, benchmarks: Path, judge: str, settings: Mapping[str, Any], lab: Path) -> str:
     """Let another model judge this one's answers to open questions; kept in the lab under the run `eval`."""
     from smolforge.evals.judge_stages import judge_answers, judged_by
+    from smolforge.evals.published import MT_BENCH
 
     cfg = judged_by(benchmarks, judge, **settings)
     store = Store(lab, "eval")
     checkpoint, tokenizer = model_and_tokenizer(store, name)
     label = f"{name.strip('/')}/judged-{cfg.task}"
     scores = store.run(judge_answers, cfg, label=label, model=checkpoint, tokenizer=tokenizer)
-    broken = scores.facts["broken"]
-    return f"{scores_text(scores)}\n{broken} replies of the judge held no verdict and are left out"
+    lines = [
+        scores_text(scores),
+        f"{scores.facts['broken']} verdicts of the judge could not be read and are left out",
+    ]
+    if cfg.task == "mt_bench":
+        known = ", ".join(f"{peer} {value}" for peer, value in MT_BENCH.items())
+        lines.append(f"published, by GPT-4 as the judge: {known}")
+    return "\n".join(lines)
 
 
 def scores_text(scores: Scores) -> str:

@@ -101,15 +101,27 @@ def lay_side_by_side(
 
 def _task_row(task: str, models: Sequence[Measured], chance: float, references: Sequence[str]) -> Row:
     items = [key for key in models[0].right if key[0] == task]
-    answers = [[one.right[key] for key in items] for one in models]
+    if all(key in one.credit for one in models for key in items):
+        credits = [[one.credit[key] for key in items] for one in models]
+        scores = [_within(stats.mean_interval(credit)) for credit in credits]
+        changes = [stats.paired_mean_difference(credits[0], credit) for credit in credits]
+    else:
+        answers = [[one.right[key] for key in items] for one in models]
+        scores = [stats.share_interval(sum(right), len(right)) for right in answers]
+        changes = [stats.paired_share_difference(answers[0], right) for right in answers]
     return Row(
         task=task,
         items=len(items),
         chance=chance,
-        scores=[stats.share_interval(sum(right), len(right)) for right in answers],
-        changes=[stats.paired_share_difference(answers[0], right) for right in answers],
+        scores=scores,
+        changes=changes,
         published=[PUBLISHED[name].get(task) for name in references],
     )
+
+
+def _within(found: Interval) -> Interval:
+    """The interval of a mean credit, between 0 and 1."""
+    return Interval(found.value, max(0.0, found.low), min(1.0, found.high))
 
 
 def _mean_row(name: str, rows: Sequence[Row], published: Sequence[float | None]) -> Row:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One model's answers and bits: (skill, item) → right, (domain, text) → (bits, bytes)."""
+    """One model's answers and bits: (skill, item) → right, (domain, text) → (bits, bytes).
+
+    credit  (skill, item) → 0..1, of the skills whose score is the mean of it
+    """
 
     right: Mapping[tuple[str, str], bool]
     bits: Mapping[tuple[str, str], tuple[float, float]]
+    credit: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def known_skills(self) -> frozenset[str]:
@@ -28,6 +32,11 @@ def read_measured(scores: Path) -> Measured:
     bits = _lines(scores / "bits.jsonl")
     return Measured(
         right={(str(s["skill"]), str(s["id"])): bool(s["right"]) for s in samples},
+        credit={
+            (str(s["skill"]), str(s["id"])): float(s["credit"])
+            for s in samples
+            if s.get("metric") == "credit"
+        },
         bits={(str(b["domain"]), str(b["id"])): (float(b["bits"]), float(b["bytes"])) for b in bits},
     )
 

@@ -66,6 +66,7 @@ class Judged:
             "wanted": wanted if wanted is not None else list(self.item.checks),
             "right": self.grade.right,
             "credit": round(self.grade.credit, 4),
+            "metric": self.item.metric,
             "reason": self.grade.reason,
         }
 

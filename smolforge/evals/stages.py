@@ -90,7 +90,7 @@ def benchmarks_in(
     )
 
 
-@stage(makes=Scores, version=5)
+@stage(makes=Scores, version=6)
 def evaluate(
     cfg: EvaluateConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
 ) -> Facts:

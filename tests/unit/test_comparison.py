@@ -59,6 +59,17 @@ def test_five_points_over_a_thousand_items_are_found() -> None:
     }
 
 
+def test_a_skill_of_credits_is_compared_by_their_means() -> None:
+    """Nobody is ever wholly right here, yet one model is better by five points in every item."""
+    keys = [("open_rewrite", str(n)) for n in range(60)]
+    wrong = dict.fromkeys(keys, False)
+    credits = [{key: 0.3 + gained + n / 1000 for n, key in enumerate(keys)} for gained in (0.0, 0.05)]
+    models = [(name, Measured(wrong, {}, credit)) for name, credit in zip("ab", credits, strict=True)]
+    [row] = lay_side_by_side(models, ["chat"] * 2, {"open_rewrite": 0.0}, ["smollm2-1.7b-instruct"]).rows
+    assert row.scores[1].value == pytest.approx(0.3795) and row.verdict(1) == "better"
+    assert row.changes[1].value == pytest.approx(0.05) and row.published == [44.9]
+
+
 def test_arc_is_the_mean_of_its_halves_and_stands_beside_the_published_one() -> None:
     found = laid(a=answers(0.4, 1))
     by_task = {row.task: row for row in found.rows}
