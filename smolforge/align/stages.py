@@ -164,7 +164,7 @@ def _at_least_one(cfg: Any, *names: str) -> None:
             raise ConfigError(f"`{name}` is {getattr(cfg, name)}", fix="use 1 or more")
 
 
-@stage(makes=Checkpoint, version=1, spreads=True)
+@stage(makes=Checkpoint, version=2, spreads=True)
 def sft(
     cfg: SftConfig,
     job: Job,

@@ -206,6 +206,20 @@ def test_conversations_are_packed_whole_once_an_epoch(tmp_path):
     assert batches == promised
 
 
+def test_short_conversations_are_not_left_to_the_end():
+    """Packing leaves short conversations over; the last batches have no more of them in a row than the rest."""
+    draw = np.random.default_rng(5)
+    lengths = np.clip(draw.lognormal(4.2, 0.7, 6000).astype(int), 8, 500).tolist()
+    examples = [Example(np.arange(n), np.ones(n)) for n in lengths]
+    source = ExampleBatches(examples, length=512, rows=8, seed=2)
+    in_a_row = []
+    while (batch := source.next()) is not None:
+        in_a_row.append(float(np.mean([len(np.unique(row)) for row in batch.starts_BT])))
+    assert np.mean(in_a_row[-6:-1]) < 1.25 * np.mean(in_a_row[:-6])
+    trained = sum(lengths) - len(lengths)
+    assert trained > 0.97 * 512 * 8 * (len(in_a_row) - 1)  # and the rows are full
+
+
 def test_conversation_batches_resume(tmp_path):
     examples = list(conversations(90, np.random.default_rng(4)))
 

@@ -261,6 +261,9 @@ class Example:
 class ExampleBatches:
     """Batches of whole conversations, packed without leaking, shuffled anew each epoch; ends after `epochs`.
 
+    An epoch's rows are shuffled once they are packed. Packing takes the pieces that fill a row best, so short conversations
+    wait until nothing longer is left: in the order of packing they would all come last, where the learning rate is near 0.
+
     A conversation longer than a row loses its end; one that then has nothing to learn is left out
     (`left_out` counts them).
     """
@@ -278,73 +281,66 @@ class ExampleBatches:
             raise InputError(
                 "no conversation has anything to learn", fix="check the conversations' roles and lengths"
             )
-        self._packer = Packer(length, may_cut=False)
-        self._epoch = 0
-        self._place = 0
+        self._epoch = self._place = 0
+        self._packed = self._pack(0)
 
     def next(self) -> Batch | None:
         """The next rows; the last batch may be smaller, then None."""
-        rows: list[list[Piece]] = []
-        while len(rows) < self.rows:
-            self._fill_pool()
-            if not len(self._packer):
-                break
-            rows.append(self._packer.row())
+        rows: list[list[int]] = []
+        while len(rows) < self.rows and self._epoch < self.epochs:
+            rows.append(self._packed[self._place])
+            self._place += 1
+            if self._place == len(self._packed):
+                self._epoch, self._place = self._epoch + 1, 0
+                self._packed = self._pack(self._epoch)
         if not rows:
             return None
         batch = _blank(len(rows), self.length)
-        for row, pieces in enumerate(rows):
+        for row, items in enumerate(rows):
             place = 0
-            for piece in pieces:
-                self._write(batch, row, place, piece)
-                place += piece.length
+            for item in items:
+                place += self._write(batch, row, place, item)
         return Batch(*batch)
 
     def count_batches(self) -> int:
-        """How many batches all epochs give; packs once without reading any token."""
-        trial = ExampleBatches(
-            self._examples, length=self.length, rows=self.rows, seed=self._seed, epochs=self.epochs
-        )
-        rows = 0
-        while True:
-            trial._fill_pool()
-            if not len(trial._packer):
-                return -(-rows // self.rows)
-            trial._packer.row()
-            rows += 1
+        """How many batches all epochs give; packs them without reading any token."""
+        return -(-sum(len(self._pack(epoch)) for epoch in range(self.epochs)) // self.rows)
 
-    def _fill_pool(self) -> None:
-        while self._packer.tokens < POOL_ROWS * self.length and self._epoch < self.epochs:
-            order = self._epoch_order()
-            item = int(order[self._place])
-            self._packer.add(Piece(0, item, 0, min(self.length, len(self._examples[item].tokens) - 1)))
-            self._place += 1
-            if self._place == len(order):
-                self._epoch, self._place = self._epoch + 1, 0
+    def _pack(self, epoch: int) -> list[list[int]]:
+        """The rows of an epoch, each the items that stand in it; none beyond the last epoch."""
+        if epoch >= self.epochs:
+            return []
+        packer, rows = Packer(self.length, may_cut=False), []
+        for item in shuffled(len(self._examples), self._seed, "examples", epoch).tolist():
+            packer.add(Piece(0, item, 0, self._used(item)))
+            if packer.tokens >= POOL_ROWS * self.length:
+                rows.append([piece.item for piece in packer.row()])
+        while len(packer):
+            rows.append([piece.item for piece in packer.row()])
+        return [rows[place] for place in shuffled(len(rows), self._seed, "rows", epoch).tolist()]
 
-    def _epoch_order(self) -> np.ndarray:
-        if getattr(self, "_ordered", None) != self._epoch:
-            self._order = shuffled(len(self._examples), self._seed, "examples", self._epoch)
-            self._ordered = self._epoch
-        return self._order
+    def _used(self, item: int) -> int:
+        return min(self.length, len(self._examples[item].tokens) - 1)
 
-    def _write(self, batch: tuple[np.ndarray, ...], row: int, place: int, piece: Piece) -> None:
+    def _write(self, batch: tuple[np.ndarray, ...], row: int, place: int, item: int) -> int:
+        """Put an item there; how many positions it takes."""
         tokens_BT, targets_BT, weights_BT, starts_BT = batch
-        part = slice(place, place + piece.length)
-        example = self._examples[piece.item]
-        tokens_BT[row, part] = example.tokens[piece.start : piece.end]
-        targets_BT[row, part] = example.tokens[piece.start + 1 : piece.end + 1]
-        weights_BT[row, part] = example.weights[piece.start + 1 : piece.end + 1]
+        used, example = self._used(item), self._examples[item]
+        part = slice(place, place + used)
+        tokens_BT[row, part] = example.tokens[:used]
+        targets_BT[row, part] = example.tokens[1 : used + 1]
+        weights_BT[row, part] = example.weights[1 : used + 1]
         starts_BT[row, part] = place
+        return used
 
     def state(self) -> dict[str, Any]:
-        """JSON-ready position and pool."""
-        return {"epoch": self._epoch, "place": self._place, "pool": self._packer.state()}
+        """JSON-ready position."""
+        return {"epoch": self._epoch, "place": self._place}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state` of a source over the same examples."""
         self._epoch, self._place = state["epoch"], state["place"]
-        self._packer.restore(state["pool"])
+        self._packed = self._pack(self._epoch)
 
 
 def shuffled(count: int, seed: int, name: str, epoch: int) -> np.ndarray:
