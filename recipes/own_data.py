@@ -72,8 +72,9 @@ def recipe(store: Store, cfg: Config) -> None:
     corpora: dict[str, Corpus] = {}
     for domain in DOMAINS:
         rules = CurateConfig(
-            domain=domain, languages=cfg.languages, min_score=cfg.min_score, may_be_empty=True
-        )
+            domain=domain, languages=cfg.languages, min_score=cfg.min_score, may_be_empty=True,
+            rules=cfg.web_rules if domain == "web" else (),
+        )  # fmt: skip
         corpora[domain] = store.run(
             curate, rules, label=f"corpus/{domain}", raw=raw, quality=quality, held_out=held_out
         )

@@ -20,6 +20,7 @@ class Config:
 
     data           the folder
     minutes        all the time there is, from raw files to chat
+    web_rules      rules for your pages: `reference` is mild; for pages of the web at large, `fineweb` as published
     benchmarks     a folder of public benchmark files to score against at the end; none when empty
     conversations  general conversations of our own, beside those in the folder, so that the model can talk
     textbooks      pages of ours from which, beside the folder's, educational value is learned
@@ -37,6 +38,7 @@ class Config:
     )
     quality: QualityConfig = QualityConfig(texts_per_source=200)
     languages: tuple[str, ...] = ("en",)
+    web_rules: tuple[str, ...] = ("reference",)
     min_score: float = 0.5
     chat_corpus: ChatCorpusConfig = ChatCorpusConfig()
     textbooks: SyntheticConfig = SyntheticConfig(domain="textbooks", bytes=200_000)

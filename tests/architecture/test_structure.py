@@ -64,7 +64,7 @@ MOST_LINES = {
     "command": 1_500,
     "data/web": 900,
     "data/read": 2_950,
-    "data/clean": 2_400,
+    "data/clean": 2_800,
     "data/tokens": 950,
     "written": 9_000,
     "questions": 3_500,

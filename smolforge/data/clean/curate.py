@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smolforge.data.clean import decontaminate, dedup, filters, pii
+from smolforge.config import unknown_key
+from smolforge.data.clean import decontaminate, dedup, filters, pii, published
 from smolforge.data.clean.hashing import normal_words, word_hashes, words_and_signs
 from smolforge.data.clean.language import THRESHOLD, check_languages, language_of
 from smolforge.data.clean.quality import QualityScorer
@@ -37,9 +38,11 @@ from smolforge.data.read.documents import (
     read_group,
 )
 from smolforge.data.web.extract import ExtractionError, extract_html, tidy
+from smolforge.errors import ConfigError
 from smolforge.plain_json import whole_text
 
 EXCERPT_CHARS = 200
+TOO_SHORT = ("too_short", "gopher_short")
 SIGNS_COUNT = frozenset(["code", "exercises", "mathematics"])
 JUDGED_SCHEMA = pa.schema(
     [
@@ -54,13 +57,15 @@ JUDGED_SCHEMA = pa.schema(
 class Curation:
     """What a domain's documents must pass.
 
-    domain     which rules apply; documents marked with another domain are passed over
+    domain     documents marked with another domain are passed over
+    rules      sets of rules by name (`rule_sets`), one after the other; empty for the domain's own
     languages  two-letter codes that may stay; none means all. Code is not asked
     quality    the scorer, or None; texts under `min_score` are dropped
     held_out   ids that belong to the evaluation
     """
 
     domain: str
+    rules: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en",)
     quality: QualityScorer | None = None
     min_score: float = 0.0
@@ -71,6 +76,26 @@ class Curation:
 
     def __post_init__(self) -> None:
         check_languages(self.languages)
+        check_rules(self.rules, self.languages)
+
+
+def rule_sets() -> list[str]:
+    """Names that `rules` may hold: ours by domain, and the papers' own."""
+    return [*filters.RULES, *published.SETS]
+
+
+def check_rules(rules: Sequence[str], languages: Sequence[str]) -> None:
+    """Raises `ConfigError` for an unknown set, and for a language that a published set has no limits for."""
+    for name in rules:
+        if name not in rule_sets():
+            raise unknown_key(name, name, rule_sets(), "set of rules")
+    strange = sorted(set(languages) - set(published.LANGUAGES)) or ([] if languages else ["every language"])
+    named = [name for name in rules if name in published.SETS]
+    if named and strange:
+        raise ConfigError(
+            f"the rules of {named[0]} have no limits for {', '.join(strange)}",
+            fix=f"name languages among {published.known_languages()}; or take the rules `reference`, which do without",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +165,8 @@ def judge(document: Document, how: Curation) -> Judged:
     if not text.strip():
         return Judged(drop("extraction", "no text found"), document.text)
     code, probability = ("", 0.0) if how.domain == "code" else language_of(text)
-    verdict = filters.judge(text, how.domain, filters.ENGLISH if how.domain == "code" else code)
-    if verdict.rule != "too_short":
+    verdict, text = by_rules(text, filters.ENGLISH if how.domain == "code" else code, how)
+    if verdict.rule not in TOO_SHORT:
         # A page in a language that is not wanted may break a rule too: its language is the truer reason.
         language = _in_languages(code, probability, how)
         verdict = verdict if language.keep else language
@@ -161,6 +186,18 @@ def judge(document: Document, how: Curation) -> Judged:
         met = decontaminate.overlaps(spelled, how.banned, words)
         verdict = decontaminate.verdict_of(met, how.banned)
     return Judged(verdict, text, score, scrubbed, tuple(met))
+
+
+def by_rules(text: str, language: str, how: Curation) -> tuple[Verdict, str]:
+    """The first verdict against a text, and what the rules leave of it (C4's take lines away)."""
+    for name in how.rules or (how.domain,):
+        if name in filters.RULES:
+            verdict = filters.judge(text, name, language)
+        else:
+            verdict, text = published.judge(text, [name], language)
+        if not verdict.keep:
+            return verdict, text
+    return KEEP, text
 
 
 def _in_languages(code: str, probability: float, how: Curation) -> Verdict:

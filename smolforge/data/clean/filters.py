@@ -1,7 +1,8 @@
 """Quality rules: each takes a text with its measurements and keeps or drops it, with the number that decided.
 
-A rule is a pure function `rule(text, m) -> Verdict`; `RULES` lists which apply to which domain, in order,
-and `judge` gives the first verdict against a text. Two rules of the field are left out with reason: C4's
+A rule is a pure function `rule(measured) -> Verdict`; `RULES` lists which apply to which domain, in order,
+and `judge` gives the first verdict against a text. These are ours, after the papers, for texts of one's own; for pages of the
+web at large the papers' own rules and limits are in `published`. Two rules of the field are left out here with reason: C4's
 "drop pages with a curly bracket" loses code and LaTeX (found by the makers of FineMath), and its "keep only
 lines that end in punctuation" loses tables, lists and verse.
 
@@ -301,11 +302,15 @@ PROSE_RULES: tuple[Rule, ...] = (
     mostly_letters, repeated_lines, repeated_ngrams,
 )  # fmt: skip
 
+REFERENCE_RULES: tuple[Rule, ...] = (
+    too_short, too_long, broken_text, word_length, symbols, bullets, letters, stop_words, boilerplate,
+    mostly_letters, reference_lines, reference_repeats, whole_lines, short_lines,
+)  # fmt: skip
+"""For documentation and other pages to look things up in, which repeat signatures and have short lines (chosen on pydoc)."""
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
-    "web": (
-        too_short, too_long, broken_text, word_length, symbols, bullets, letters, stop_words, boilerplate,
-        mostly_letters, reference_lines, reference_repeats, whole_lines, short_lines,
-    ),
+    "web": REFERENCE_RULES,
+    "reference": REFERENCE_RULES,
     "prose": PROSE_RULES,
     # Lessons may be short, and drill.
     "textbooks": (

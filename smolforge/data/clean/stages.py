@@ -125,7 +125,9 @@ def train_quality(cfg: QualityConfig, job: Job, *, sources: Mapping[str, RawDocs
 class CurateConfig:
     """How one domain is curated.
 
-    domain           whose rules apply (`filters.RULES`); documents marked with another domain are passed over
+    domain           documents marked with another domain are passed over
+    rules            sets of rules by name, one after the other; empty for the domain's own. As published: gopher, c4, fineweb
+                     (`published.SETS`); ours, milder: reference for pages to look things up in (`filters.RULES`)
     languages        two-letter codes that may stay; empty for all
     min_score        educational value below which a text is dropped
     near_duplicates  estimated similarity at which a text counts as a duplicate
@@ -136,6 +138,7 @@ class CurateConfig:
     """
 
     domain: Domain
+    rules: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en",)
     min_score: float = 0.0
     near_duplicates: float = 0.7
@@ -234,6 +237,7 @@ def _curation(cfg: CurateConfig, quality: QualityModel | None, held_out: EvalTex
         ids = engine.held_out_ids(held_out.path)
     return engine.Curation(
         domain=cfg.domain,
+        rules=cfg.rules,
         languages=cfg.languages,
         quality=scorers.load(quality.path) if quality is not None else None,
         min_score=cfg.min_score,
