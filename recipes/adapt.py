@@ -46,16 +46,15 @@ from smolforge.data.read.stages import (
 from smolforge.data.tokens.stages import tokenize_each
 from smolforge.device.stages import export
 from smolforge.errors import ConfigError
+from smolforge.evals.half_stages import HalfConfig, half_of
 from smolforge.evals.stages import benchmarks_in, evaluate, load_benchmarks
 from smolforge.models import model_and_tokenizer
 from smolforge.questions.stages import (
-    HalfConfig,
     StatementsConfig,
     document_chats,
     document_items,
     document_statements,
     find_document_facts,
-    half_of,
     hold_out_documents,
 )
 from smolforge.store import Store

@@ -36,8 +36,16 @@ from smolforge.data.read.stages import (
 from smolforge.data.tokens.stages import tokenize_each
 from smolforge.device.stages import export
 from smolforge.errors import ConfigError
+from smolforge.evals.half_stages import HalfConfig, half_of
 from smolforge.evals.stages import benchmarks_in, evaluate, load_benchmarks
-from smolforge.mix.stages import choose_mixture
+from smolforge.mix.stages import (
+    AffinityConfig,
+    TryConfig,
+    choose_mixture,
+    measure_skills,
+    source_affinity,
+    try_mixture,
+)
 from smolforge.store import Store
 from smolforge.text.stages import train_tokenizer
 from smolforge.train.stages import PretrainConfig, SizeConfig, pretrain, size_run
@@ -102,36 +110,68 @@ def recipe(store: Store, cfg: Config) -> None:
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora, sizing=sizing)
     shards = tokenize_each(store, corpora, tokenizer)
 
-    # Pre-training in phases; the scores of each decide the next mixture.
-    model, mixture, scores = None, None, None
+    # Decisions read one half of what is held out, the report the other.
+    deciding, reporting = (
+        store.run(half_of, HalfConfig(half=half), label=f"held-out/{half}-half", parts={"own": asked})
+        for half in ("decision", "report")
+    )
+    affinity = store.run(
+        source_affinity,
+        AffinityConfig(),
+        label="affinity",
+        shards=shards,
+        tokenizer=tokenizer,
+        texts=deciding,
+    )
+
+    # Pre-training in phases; what is measured after each decides the next mixture.
+    model, mixture, measured = None, None, None
     for number, phase in enumerate(cfg.phases, start=1):
         here = f"phase-{number}"
-        mixing = replace(cfg.mixing, phase=phase)
         mixture = store.run(
-            choose_mixture, mixing, label=f"{here}/mixture",
-            scores=scores, previous=mixture, shards=shards, sizing=sizing,
+            choose_mixture, replace(cfg.mixing, phase=phase), label=f"{here}/mixture",
+            shards=shards, previous=mixture, measured=measured, affinity=affinity, trained=model, sizing=sizing,
         )  # fmt: skip
+        if model is not None:
+            trial = TryConfig(measure=cfg.measuring, phase=phase, compute=cfg.compute, seed=cfg.seed)
+            mixture = store.run(
+                try_mixture, trial, label=f"{here}/trial",
+                proposed=mixture, init=model, shards=shards, tokenizer=tokenizer, texts=deciding, sizing=sizing,
+            )  # fmt: skip
         training = PretrainConfig(phase=phase, copying_start=True, compute=cfg.compute, seed=cfg.seed)
         model = store.run(
             pretrain, training, label=f"{here}/model",
             shards=shards, tokenizer=tokenizer, mixture=mixture, init=model, sizing=sizing,
         )  # fmt: skip
-        scores = store.run(
-            evaluate, cfg.evaluation, label=f"{here}/scores", model=model, tokenizer=tokenizer, texts=asked
+        store.run(
+            evaluate,
+            cfg.evaluation,
+            label=f"{here}/scores",
+            model=model,
+            tokenizer=tokenizer,
+            texts=reporting,
+        )
+        measured = store.run(
+            measure_skills,
+            cfg.measuring,
+            label=f"{here}/skills",
+            model=model,
+            tokenizer=tokenizer,
+            texts=deciding,
         )
 
     # Tuning, with the folder's own chats and preferences where it has them.
     in_chat = replace(cfg.evaluation, form="chat")
     tuned = store.run(sft, cfg.sft, label="sft/model", init=model, tokenizer=tokenizer, data=chats)
-    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=asked)
+    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=reporting)
     sampled = store.run(
         sample_pairs, cfg.pairs, label="dpo/sampled", model=tuned, tokenizer=tokenizer, data=chats
     )
     pairs = store.run(join_pairs, cfg.prefer, label="dpo/pairs", parts={"own": preferred, "sampled": sampled})
     better = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
-    store.run(evaluate, in_chat, label="dpo/scores", model=better, tokenizer=tokenizer, texts=asked)
+    store.run(evaluate, in_chat, label="dpo/scores", model=better, tokenizer=tokenizer, texts=reporting)
     rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=better, tokenizer=tokenizer, data=chats)
-    store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=asked)
+    store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=reporting)
     store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
 
     if cfg.benchmarks:

@@ -37,8 +37,18 @@ from smolforge.data.clean.stages import (
 from smolforge.data.read.stages import PydocConfig, StdlibConfig, pydoc_pages, stdlib_code
 from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.device.stages import ExportConfig, export
+from smolforge.evals.half_stages import HalfConfig, half_of
 from smolforge.evals.stages import EvaluateConfig, evaluate
-from smolforge.mix.stages import ChooseMixtureConfig, choose_mixture
+from smolforge.mix.stages import (
+    AffinityConfig,
+    ChooseMixtureConfig,
+    MeasureConfig,
+    TryConfig,
+    choose_mixture,
+    measure_skills,
+    source_affinity,
+    try_mixture,
+)
 from smolforge.model.config import ModelConfig, Research
 from smolforge.store import Store
 from smolforge.text.stages import TokenizerConfig, train_tokenizer
@@ -81,6 +91,7 @@ class Config:
     length: int
     compute: Compute = "auto"
     mixing: ChooseMixtureConfig
+    measuring: MeasureConfig
     evaluation: EvaluateConfig
     sft: SftConfig
     pairs: SamplePairsConfig
@@ -125,16 +136,44 @@ def recipe(store: Store, cfg: Config) -> None:
             tokenize, as_ids, label=f"shards/{domain}", corpus=corpus, tokenizer=tokenizer
         )
 
-    # Pre-training: choose the mixture, train, evaluate; the scores decide the next mixture.
-    model, mixture, scores = None, None, None
+    # Decisions read one half of what is held out, the report the other.
+    deciding, reporting = (
+        store.run(half_of, HalfConfig(half=half), label=f"held-out/{half}-half", parts={"all": held_out})
+        for half in ("decision", "report")
+    )
+    affinity = store.run(
+        source_affinity,
+        AffinityConfig(),
+        label="affinity",
+        shards=shards,
+        tokenizer=tokenizer,
+        texts=deciding,
+    )
+
+    # Pre-training: choose the mixture, try it, train, evaluate; what was measured decides the next mixture.
+    model, mixture, measured = None, None, None
     total_tokens = sum(phase.tokens for phase in cfg.phases)
     start_tokens = 0
     for number, phase in enumerate(cfg.phases, start=1):
         here = f"phase-{number}"
-        mixing = replace(cfg.mixing, phase_tokens=phase.tokens)
-        mixture = store.run(
-            choose_mixture, mixing, label=f"{here}/mixture", scores=scores, previous=mixture, shards=shards
+        later = tuple(one.tokens for one in cfg.phases[number:])
+        mixing = replace(
+            cfg.mixing, phase=phase.name, phase_tokens=phase.tokens, later_tokens=later, schedule=cfg.schedule
         )
+        mixture = store.run(
+            choose_mixture, mixing, label=f"{here}/mixture",
+            shards=shards, previous=mixture, measured=measured, affinity=affinity, trained=model,
+        )  # fmt: skip
+        if model is not None:
+            trial = TryConfig(
+                measure=cfg.measuring, start_tokens=start_tokens, total_tokens=total_tokens,
+                batch_tokens=cfg.batch_tokens, length=cfg.length, optim=phase.optim, schedule=cfg.schedule,
+                compute=cfg.compute, seed=cfg.seed,
+            )  # fmt: skip
+            mixture = store.run(
+                try_mixture, trial, label=f"{here}/trial",
+                proposed=mixture, init=model, shards=shards, tokenizer=tokenizer, texts=deciding,
+            )  # fmt: skip
         training = PretrainConfig(
             phase=phase.name,
             model=cfg.model,
@@ -158,22 +197,35 @@ def recipe(store: Store, cfg: Config) -> None:
             mixture=mixture,
             init=model,
         )
-        scores = store.run(
-            evaluate, cfg.evaluation, label=f"{here}/scores", model=model, tokenizer=tokenizer, texts=held_out
+        store.run(
+            evaluate,
+            cfg.evaluation,
+            label=f"{here}/scores",
+            model=model,
+            tokenizer=tokenizer,
+            texts=reporting,
+        )
+        measured = store.run(
+            measure_skills,
+            cfg.measuring,
+            label=f"{here}/skills",
+            model=model,
+            tokenizer=tokenizer,
+            texts=deciding,
         )
         start_tokens += phase.tokens
 
     # Tuning: instructions, then preferences between the model's own answers, then checkable rewards.
     in_chat = replace(cfg.evaluation, form="chat")
     tuned = store.run(sft, cfg.sft, label="sft/model", init=model, tokenizer=tokenizer, data=chats)
-    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=held_out)
+    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=reporting)
     pairs = store.run(
         sample_pairs, cfg.pairs, label="dpo/pairs", model=tuned, tokenizer=tokenizer, data=chats
     )
     preferred = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
-    store.run(evaluate, in_chat, label="dpo/scores", model=preferred, tokenizer=tokenizer, texts=held_out)
+    store.run(evaluate, in_chat, label="dpo/scores", model=preferred, tokenizer=tokenizer, texts=reporting)
     rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=preferred, tokenizer=tokenizer, data=chats)
-    store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=held_out)
+    store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=reporting)
 
     # Out of the house, proven equal to what was trained; a research model stays here.
     if cfg.model.research is None:
@@ -212,7 +264,7 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
                 "knowledge": 0.05,
             },
         ),
-        held_out=HoldOutConfig(items=items, share=0.05),
+        held_out=HoldOutConfig(items=items * 5 // 3, share=0.05),
         quality=QualityConfig(texts_per_source=150),
         curation={
             "web": CurateConfig(domain="web", min_score=1.0),
@@ -257,28 +309,17 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
                 "web": 0.04,
                 "code": 0.04,
             },
-            targets={
-                "knowledge": 0.6,
-                "mathematics": 0.4,
-                "code": 0.4,
-                "instructions": 0.5,
-                "rewriting": 0.4,
-                "summarising": 0.3,
-                "tools": 0.4,
-                "bits_web": 1.8,
-                "bits_code": 1.8,
-                "bits_stories": 0.9,
-            },
-            affinity={
-                "knowledge": {"textbooks": 1.0},
-                "mathematics": {"mathematics": 1.0},
-                "code": {"exercises": 1.0, "code": 0.3},
-                "instructions": {"chat": 1.0},
-                "rewriting": {"chat": 1.0, "recitation": 0.3},
-                "summarising": {"chat": 1.0, "stories": 0.2},
-                "tools": {"chat": 1.0, "recitation": 0.3},
+            taught_by={
+                "knowledge": ("textbooks",),
+                "mathematics": ("mathematics",),
+                "code": ("exercises",),
+                "instructions": ("chat",),
+                "rewriting": ("chat", "recitation"),
+                "summarising": ("chat",),
+                "tools": ("chat", "recitation"),
             },
         ),
+        measuring=MeasureConfig(),
         evaluation=EvaluateConfig(items_per_skill=items),
         sft=SftConfig(
             epochs=1, batch_tokens=4096, optim=OptimConfig(lr=0.005, embedding_lr=0.0015, norm_lr=0.0015)

@@ -20,8 +20,9 @@ from smolforge.data.clean.stages import curate, hold_out, train_quality
 from smolforge.data.read.stages import HubConfig, hub_chats, hub_documents, hub_preferences
 from smolforge.data.tokens.stages import tokenize_each
 from smolforge.device.stages import export
+from smolforge.evals.half_stages import HalfConfig, half_of
 from smolforge.evals.stages import evaluate
-from smolforge.mix.stages import choose_mixture
+from smolforge.mix.stages import choose_mixture, measure_skills
 from smolforge.store import Store
 from smolforge.text.stages import train_tokenizer
 from smolforge.train.stages import PretrainConfig, pretrain
@@ -47,16 +48,25 @@ def recipe(store: Store, cfg: Config) -> None:
     tokenizer = store.run(train_tokenizer, cfg.tokenizer, label="tokenizer", corpora=corpora)
     shards = tokenize_each(store, corpora, tokenizer)
 
-    # Published shares are where each phase begins; the scores may move them within the mixing's limits.
-    model, mixture, scores, start_tokens = None, None, None, 0
+    # Published shares are where each phase begins; what is measured on the decision half may move them.
+    deciding, reporting = (
+        store.run(half_of, HalfConfig(half=half), label=f"held-out/{half}-half", parts={"all": held_out})
+        for half in ("decision", "report")
+    )
+    model, mixture, measured, start_tokens = None, None, None, 0
     total_tokens = sum(phase.tokens for phase in cfg.phases)
     for number, phase in enumerate(cfg.phases, start=1):
         here = f"phase-{number}"
-        mixing = replace(cfg.mixing, base=phase.mixture, start="base", phase_tokens=phase.tokens)
+        later = tuple(one.tokens for one in cfg.phases[number:])
+        mixing = replace(
+            cfg.mixing, base=phase.mixture, phase=phase.name, phase_tokens=phase.tokens, later_tokens=later,
+            schedule=cfg.schedule,
+        )  # fmt: skip
         own = {name: shards[name] for name in phase.mixture}
         mixture = store.run(
-            choose_mixture, mixing, label=f"{here}/mixture", scores=scores, previous=mixture, shards=own
-        )
+            choose_mixture, mixing, label=f"{here}/mixture",
+            shards=own, previous=mixture, measured=measured, trained=model,
+        )  # fmt: skip
         training = PretrainConfig(
             phase=phase.name,
             model=cfg.model,
@@ -81,8 +91,21 @@ def recipe(store: Store, cfg: Config) -> None:
             mixture=mixture,
             init=model,
         )
-        scores = store.run(
-            evaluate, cfg.evaluation, label=f"{here}/scores", model=model, tokenizer=tokenizer, texts=held_out
+        store.run(
+            evaluate,
+            cfg.evaluation,
+            label=f"{here}/scores",
+            model=model,
+            tokenizer=tokenizer,
+            texts=reporting,
+        )
+        measured = store.run(
+            measure_skills,
+            cfg.measuring,
+            label=f"{here}/skills",
+            model=model,
+            tokenizer=tokenizer,
+            texts=deciding,
         )
         start_tokens += phase.tokens
 
@@ -92,7 +115,7 @@ def recipe(store: Store, cfg: Config) -> None:
     else:
         chats = store.run(make_conversations, cfg.chats, label="raw/chats", held_out=held_out)
     tuned = store.run(sft, cfg.sft, label="sft/model", init=model, tokenizer=tokenizer, data=chats)
-    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=held_out)
+    store.run(evaluate, in_chat, label="sft/scores", model=tuned, tokenizer=tokenizer, texts=reporting)
     if isinstance(cfg.preferences, HubConfig):
         pairs = store.run(hub_preferences, cfg.preferences, label="dpo/pairs", held_out=held_out)
     else:
@@ -100,7 +123,7 @@ def recipe(store: Store, cfg: Config) -> None:
             sample_pairs, cfg.preferences, label="dpo/pairs", model=tuned, tokenizer=tokenizer, data=chats
         )
     preferred = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
-    store.run(evaluate, in_chat, label="dpo/scores", model=preferred, tokenizer=tokenizer, texts=held_out)
+    store.run(evaluate, in_chat, label="dpo/scores", model=preferred, tokenizer=tokenizer, texts=reporting)
     if cfg.model.research is None:
         store.run(export, cfg.export, label="export", model=preferred, tokenizer=tokenizer)
 

@@ -93,11 +93,30 @@ class TokenShards(Artifact):
     """
 
 
+class SkillBits(Artifact):
+    """What the gold answers and texts of the decision half cost a model: what decisions about data read.
+
+    skills.json  [evals.task.Score...], in bits per byte
+    bits.jsonl   {"skill", "id", "bits", "bytes"} of every item and text, so that two models can be compared in pairs
+    facts        spent_tokens (what measuring cost, in tokens trained), <skill>, <skill>_low, <skill>_high
+    """
+
+
+class Affinity(Artifact):
+    """Which sources' words every skill speaks.
+
+    affinity.json  {"weights": {skill: {source: weight}}, "all": {source: weight}}; weights add up to 1
+    facts          skills, sources
+    """
+
+
 class ChosenMixture(Artifact):
     """The mixture of the next phase, and why.
 
-    mixture.json  {"weights": {domain: share}, "reasons": [...], "gaps": {skill: ...}}
-    facts         share_<domain>
+    mixture.json  {"rule", "weights", "reasons", "refusal", "rejected", "measured", "predicted", "ledger", "planned_tokens",
+                  "spent_tokens", …}: `mix.record`
+    branch/       where a trial was won: the state that training goes on from, with its optimiser
+    facts         share_<domain>, spent_tokens
     """
 
 

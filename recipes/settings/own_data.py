@@ -8,7 +8,7 @@ from smolforge.data.clean.stages import ChatCorpusConfig, HoldOutConfig, Quality
 from smolforge.data.read.stages import JoinConfig
 from smolforge.device.stages import ExportConfig
 from smolforge.evals.stages import EvaluateConfig
-from smolforge.mix.stages import ChooseMixtureConfig
+from smolforge.mix.stages import ChooseMixtureConfig, MeasureConfig
 from smolforge.text.stages import TokenizerConfig
 from smolforge.train.config import Compute, OptimConfig
 from smolforge.written.stages import ConversationsConfig, SyntheticConfig
@@ -51,6 +51,7 @@ class Config:
     pretrain_share: float = 0.5
     compute: Compute = "auto"
     mixing: ChooseMixtureConfig
+    measuring: MeasureConfig = MeasureConfig()
     evaluation: EvaluateConfig = EvaluateConfig()
     benchmark_items: int = 200
     sft: SftConfig = SftConfig(epochs=1)
@@ -73,21 +74,11 @@ SCALES = {
                 "chat": 0.2,
                 "recitation": 0.2,
             },
-            targets={
-                "instructions": 0.5,
-                "rewriting": 0.4,
-                "summarising": 0.3,
-                "tools": 0.4,
-                "bits_web": 1.5,
-                "bits_prose": 1.5,
-                "bits_code": 1.2,
-                "bits_mathematics": 1.2,
-            },
-            affinity={
-                "instructions": {"chat": 1.0},
-                "rewriting": {"chat": 1.0, "prose": 0.2},
-                "summarising": {"chat": 1.0, "prose": 0.2},
-                "tools": {"chat": 1.0, "code": 0.1},
+            taught_by={
+                "instructions": ("chat",),
+                "rewriting": ("chat", "recitation"),
+                "summarising": ("chat",),
+                "tools": ("chat", "recitation"),
             },
         ),
     )

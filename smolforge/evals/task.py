@@ -37,6 +37,8 @@ class Item:
               with worked examples, after which a model goes on to write the next one
     chance    probability that a blind guess is right
     metric    what the skill's score is: the share of right answers, or their mean credit (word overlap, F1)
+    reference  a good answer as the model would write it, where `answer` is none (a number without its working, a program
+              that tests one)
     """
 
     id: str
@@ -49,6 +51,7 @@ class Item:
     answer: Any = None
     norm: Norm = "character"
     rule: str = ""
+    reference: str = ""
     checks: Sequence[Mapping[str, Any]] = ()
     tools: Sequence[Mapping[str, Any]] = ()
     code_prefix: str = ""
@@ -70,6 +73,7 @@ ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "contexts": (list, tuple),
     "norm": str,
     "rule": str,
+    "reference": str,
     "checks": (list, tuple),
     "tools": (list, tuple),
     "code_prefix": str,

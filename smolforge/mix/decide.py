@@ -1,240 +1,408 @@
-"""From scores to the next mixture: gaps raise the domains that teach what is missing.
+"""The measured rule: plan the phases left, move only where the gain is likely and worth its price, else refuse by name.
 
-Pure functions. Share gaps are measured against chance, bits per byte against the target itself; the
-shares then grow and shrink by a multiplicative rule and are brought within floors, caps, the allowed
-repetition and the largest change.
-
-Source: chosen for small budgets, where a search that costs a tenth of the tokens loses to a good prior;
-the multiplicative rule is that of exponentiated gradients, as in DoReMi, arXiv:2305.10429; the limit of
-about four passes is from arXiv:2305.16264.
+Pure functions over a `Situation`, which is what a decision may know. Nothing here trains or reads a file.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-WHOLE = 1.0
+import numpy as np
 
+from smolforge.mix import ledger, planning
+from smolforge.mix.law import (
+    PAIRED,
+    Array,
+    Contrast,
+    Draws,
+    Fitted,
+    Look,
+    World,
+    anchor,
+    counting,
+    draw,
+    fit_skill,
+)
+from smolforge.mix.ledger import Entry
+from smolforge.mix.limits import Limits, Supply, bounds, change, passes_left, rounded
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One skill's score as the decision needs it. `lower_is_better` for bits per byte."""
-
-    value: float
-    chance: float
-    target: float
-    lower_is_better: bool = False
-
-    @property
-    def gap(self) -> float:
-        """How much of the way from chance to target is missing; 0 when the target is reached."""
-        if self.lower_is_better:
-            return max(0.0, self.value - self.target) / self.target if self.target > 0 else 0.0
-        way = self.target - self.chance
-        return min(1.0, max(0.0, self.target - self.value) / way) if way > 0 else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What no decision may break.
-
-    floor, cap    least and greatest share of a domain
-    most_passes   how often a domain may be gone through, earlier phases included
-    most_change   how far a share may move in one phase
-    strength      how strongly needs move shares
-    entry         with what share a domain enters that had less and is needed more than the mixture on average
-    """
-
-    floor: float
-    cap: float
-    most_passes: float
-    most_change: float
-    strength: float
-    entry: float = 0.02
-
-
-@dataclass(frozen=True, kw_only=True)
-class Supply:
-    """What a domain has: its tokens, and how many are spoken for by earlier phases."""
-
-    tokens: int
-    planned: float = 0.0
+DRAWS = 64
+SURE = 0.9
+"""Probability that a move is for the better, below which none is made."""
+LEAST_CHANGE = 0.01
+"""A move of fewer of the tokens is none."""
+WORST_GUARD = 0.01
+"""How much of its bits a guarded skill may be predicted to lose."""
+TEACHES, TEACHES_NOT = 1.0, 0.05
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Shares that add up to 1, and a sentence for every change."""
+class Belief:
+    """How much a source teaches a skill (τ, 1 for the best), and the standard deviation of its logarithm."""
 
-    weights: dict[str, float]
-    reasons: list[str]
-    gaps: dict[str, float] = field(default_factory=dict)
+    tau: float
+    sd: float
 
 
-def decide(
-    before: Mapping[str, float],
-    skills: Mapping[str, Measured],
-    affinity: Mapping[str, Mapping[str, float]],
-    supply: Mapping[str, Supply],
-    phase_tokens: int,
-    limits: Limits,
-) -> Decision:
-    """The next mixture over the domains of `supply`, starting from the shares `before`.
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What a decision may know.
 
-    `affinity[skill][domain]`, 0 or more, says how much the domain teaches the skill. Without skills the
-    shares stay, but for the limits. A domain of no tokens gets no share. Limits that contradict each
-    other give way in this order: the largest change, the floors, the caps and passes.
+    sources    those that have tokens, in order; every array over sources follows it
+    supply     tokens of each, and those trained on so far
+    trained    tokens of each source in every phase so far
+    keep       shares that would be trained on if nothing were decided, one row for each phase left
+    centre     shares that the recipe believes in; None where it has none
+    phases     tokens of the phases left
+    needs      skill → weight, adding up to 1; guards: skills that must not get worse
+    beliefs    skill → source → Belief
+    looks, contrasts, entries    what was measured, what branches showed, what predictions became
+    trust      how much of the tokens a decision may move; None for all of them (before anything was trained)
+    rate       learning rate of the coming phase as a share of its peak, on average
+    trouble    what went wrong in training since the last decision, in words
     """
-    domains = sorted(name for name, has in supply.items() if has.tokens > 0)
-    start = _normalised({name: max(0.0, before.get(name, 0.0)) for name in domains})
-    gaps = {skill: measured.gap for skill, measured in sorted(skills.items())}
-    needs = {name: _need(name, gaps, affinity) for name in domains}
-    middle = math.fsum(start[name] * needs[name] for name in domains)
-    # The rule multiplies, and nothing comes of a share of nothing: what is needed enters by addition.
-    begun = {name: max(start[name], limits.entry if needs[name] > middle else 0.0) for name in domains}
-    wanted = {
-        name: max(begun[name], 1e-9) * math.exp(limits.strength * (needs[name] - middle)) for name in domains
-    }
-    notes: list[str] = []
-    low, high = _bounds(domains, start, supply, phase_tokens, limits, moving=bool(skills), notes=notes)
-    weights = _rounded(_project(wanted, low, high), low, high)
-    reasons = [
-        _reason(name, start[name], weights[name], skills, gaps, affinity, supply, phase_tokens, limits)
-        for name in domains
-    ]
-    return Decision(weights, notes + reasons, {skill: round(gap, 6) for skill, gap in gaps.items()})
+
+    sources: tuple[str, ...]
+    supply: Mapping[str, Supply]
+    trained: tuple[Mapping[str, float], ...]
+    keep: tuple[Mapping[str, float], ...]
+    centre: Mapping[str, float] | None
+    phases: tuple[int, ...]
+    needs: Mapping[str, float]
+    guards: tuple[str, ...] = ()
+    beliefs: Mapping[str, Mapping[str, Belief]]
+    looks: tuple[Look, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    trust: float | None = None
+    rate: float = 1.0
+    trouble: str = ""
+    least_tokens: int = 0
+    seed: int = 0
 
 
-def _need(domain: str, gaps: Mapping[str, float], affinity: Mapping[str, Mapping[str, float]]) -> float:
-    """The three largest of gap times how well the domain teaches the skill, its best teacher counting 1.
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing is moved: the rule's name, and a sentence."""
 
-    Only three, so that a domain that serves every skill a little does not outgrow the one that is missing.
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a decision found.
+
+    plan        shares of the phases left, the next one first
+    wanted      where the plan would have gone without trust and refusal
+    refusal     None where the move is made
+    gain, sure  bits per byte by need that the move is expected to gain at the end of training, and P(gain > 0)
+    price       bits per byte that a 1% loss of the tokens left would cost
+    unknown     sources, the least known first
+    predicted   skill → (bits, low, high) after the coming phase, 90%
     """
-    parts = []
-    for skill, gap in gaps.items():
-        table = affinity.get(skill, {})
-        most = max(table.values(), default=0.0)
-        parts.append(gap * table.get(domain, 0.0) / most if most > 0 else 0.0)
-    return math.fsum(sorted(parts)[::-1][:3])
+
+    plan: tuple[dict[str, float], ...]
+    wanted: dict[str, float]
+    refusal: Refusal | None
+    gain: float = 0.0
+    sure: float = 0.0
+    price: float = 0.0
+    unknown: tuple[str, ...] = ()
+    predicted: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    slopes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return self.plan[0]
 
 
-def _bounds(
-    domains: list[str],
-    start: Mapping[str, float],
-    supply: Mapping[str, Supply],
-    phase_tokens: int,
-    limits: Limits,
-    *,
-    moving: bool,
-    notes: list[str],
-) -> tuple[dict[str, float], dict[str, float]]:
-    floor = min(limits.floor, WHOLE / len(domains))
-    room = {d: _passes_left(supply[d], limits) / phase_tokens for d in domains}
-    cap = {d: max(0.0, min(limits.cap, room[d])) for d in domains}
-    if math.fsum(cap.values()) < WHOLE:
-        notes.append(
-            "there is too little text for the limits on share and repetition; they give way together"
-        )
-        total = math.fsum(room.values())
-        spare = {d: room[d] if total > 0 else float(supply[d].tokens) for d in domains}
-        scale = math.fsum(spare.values())
-        cap = {d: max(cap[d], spare[d] / scale) for d in domains}
-        short = WHOLE - math.fsum(cap.values())
-        if short > 0:
-            cap = {d: cap[d] + short / len(domains) for d in domains}
-    low = {d: min(floor, cap[d]) for d in domains}
-    near_low = {d: max(low[d], min(cap[d], start[d] - limits.most_change)) for d in domains}
-    near_high = {d: min(cap[d], max(low[d], start[d] + limits.most_change)) for d in domains}
-    if moving and math.fsum(near_low.values()) <= WHOLE <= math.fsum(near_high.values()):
-        return near_low, near_high
-    if moving:
-        notes.append("the limits on repetition and share ask for a larger change than a phase usually makes")
-    return low, cap
-
-
-def _passes_left(has: Supply, limits: Limits) -> float:
-    return max(0.0, limits.most_passes * has.tokens - has.planned)
-
-
-def _project(
-    wanted: Mapping[str, float], low: Mapping[str, float], high: Mapping[str, float]
-) -> dict[str, float]:
-    """The shares proportional to `wanted` within the bounds: one factor for all, found by bisection."""
-
-    def shares(log_factor: float) -> dict[str, float]:
-        factor = math.exp(log_factor)
-        return {name: min(high[name], max(low[name], factor * value)) for name, value in wanted.items()}
-
-    left, right = -60.0, 60.0
-    for _ in range(200):
-        middle = (left + right) / 2
-        if math.fsum(shares(middle).values()) < WHOLE:
-            left = middle
-        else:
-            right = middle
-    return shares(right)
-
-
-def _rounded(
-    weights: Mapping[str, float], low: Mapping[str, float], high: Mapping[str, float]
-) -> dict[str, float]:
-    """Six decimals, adding up to 1; what rounding leaves goes where the bounds leave most room."""
-    short = {name: round(share, 6) for name, share in weights.items()}
-    rest = WHOLE - math.fsum(short.values())
-    room = {name: high[name] - short[name] if rest > 0 else short[name] - low[name] for name in short}
-    taker = max(sorted(room), key=lambda name: room[name])
-    short[taker] = round(short[taker] + rest, 6)
-    return short
-
-
-def _normalised(shares: Mapping[str, float]) -> dict[str, float]:
-    total = math.fsum(shares.values())
-    if total <= 0:
-        return {name: WHOLE / len(shares) for name in shares}
-    return {name: share / total for name, share in shares.items()}
-
-
-def _reason(
-    domain: str,
-    before: float,
-    after: float,
-    skills: Mapping[str, Measured],
-    gaps: Mapping[str, float],
-    affinity: Mapping[str, Mapping[str, float]],
-    supply: Mapping[str, Supply],
-    phase_tokens: int,
-    limits: Limits,
-) -> str:
-    """One sentence a person can check."""
-    change = (
-        f"{domain}: {before:.1%} to {after:.1%}"
-        if abs(after - before) >= 5e-4
-        else f"{domain}: {after:.1%}, as before"
+def decide(now: Situation, limits: Limits) -> Verdict:
+    """The mixtures of the phases left, by what is known."""
+    task, notes = task_of(now, limits)
+    fits = fits_of(now, task.world)
+    worlds = draw(fits, DRAWS, now.seed, ledger.widening(now.entries))
+    keep = planning.within(rows_of(now, now.keep), task.low_PK, task.high_PK)
+    goal = planning.plan(task, worlds, keep)
+    move = _trusted(keep, goal, now.trust)
+    kept_DS = planning.bits_after(task, worlds, keep)
+    gains = planning.worth(task, worlds, move, kept_DS) - planning.worth(task, worlds, keep, kept_DS)
+    price = _price(task, worlds, keep)
+    refusal = _refusal(now, fits, gains, task, worlds, (keep, move))
+    chosen = keep if refusal else move
+    return Verdict(
+        plan=tuple(_named(now, row, limits, place) for place, row in enumerate(chosen)),
+        wanted=_named(now, goal[0], limits, 0),
+        refusal=refusal,
+        gain=float(gains.mean()),
+        sure=float((gains > 0).mean()),
+        price=price,
+        unknown=_least_known(now, fits),
+        predicted=_predicted(now, task, worlds, chosen),
+        slopes=_slopes(now, task, worlds, chosen),
+        notes=notes,
     )
-    causes = []
-    served = [s for s in gaps if affinity.get(s, {}).get(domain, 0.0) > 0]
-    served.sort(key=lambda s: (-gaps[s] * affinity[s][domain], s))
-    if skills:
-        missing = [s for s in served if gaps[s] > 0.005][:2]
-        causes += [_shortfall(skill, skills[skill]) for skill in missing]
-        if not missing:
-            causes.append(
-                "what it teaches has reached its target" if served else "it teaches no measured skill"
-            )
-    most = _passes_left(supply[domain], limits) / phase_tokens
-    if abs(after - most) < 1e-4:
-        causes.append(f"no more than {limits.most_passes:g} passes over its {supply[domain].tokens:,} tokens")
-    elif abs(after - limits.cap) < 1e-4:
-        causes.append(f"no domain gets more than {limits.cap:.0%}")
-    elif abs(after - limits.floor) < 1e-4:
-        causes.append(f"no domain gets less than {limits.floor:.0%}")
-    elif skills and abs(abs(after - before) - limits.most_change) < 1e-4:
-        causes.append(f"no share moves by more than {limits.most_change:.0%} in a phase")
-    return change + (f" ({'; '.join(causes)})" if causes else "")
 
 
-def _shortfall(skill: str, found: Measured) -> str:
-    if found.lower_is_better:
-        return f"{skill} is {found.value:.2f}, target {found.target:.2f}"
-    return f"{skill} is {found.value:.0%}, target {found.target:.0%}, chance {found.chance:.0%}"
+def confirm(now: Situation, limits: Limits, move: Verdict) -> Verdict:
+    """The same move after twins showed what it does: taken only if it is still likely to be for the better."""
+    task, _ = task_of(now, limits)
+    worlds = draw(fits_of(now, task.world), DRAWS, now.seed, ledger.widening(now.entries))
+    keep, new = planning.within(rows_of(now, now.keep), task.low_PK, task.high_PK), rows_of(now, move.plan)
+    kept_DS = planning.bits_after(task, worlds, keep)
+    gains = planning.worth(task, worlds, new, kept_DS) - planning.worth(task, worlds, keep, kept_DS)
+    gain, sure = float(gains.mean()), float((gains > 0).mean())
+    why = f"after the twins a gain of {gain:.4f} bits is likely by {sure:.0%}; {SURE:.0%} is asked for"
+    refusal = None if sure >= SURE and gain > 0 else Refusal("not confirmed", why)
+    chosen = keep if refusal else new
+    return replace(
+        move,
+        plan=tuple(_named(now, row, limits, place) for place, row in enumerate(chosen)),
+        wanted=move.plan[0],
+        refusal=refusal,
+        gain=gain,
+        sure=sure,
+        predicted=_predicted(now, task, worlds, chosen),
+        slopes=_slopes(now, task, worlds, chosen),
+    )
+
+
+# -- what is planned -----------------------------------------------------------------------------------
+
+
+def task_of(now: Situation, limits: Limits) -> tuple[planning.Task, tuple[str, ...]]:
+    skills = sorted({*now.needs, *now.guards})
+    rows = [bounds(now.supply, tokens, limits) for tokens in now.phases]
+    low = np.array([[one.low[s] for s in now.sources] for one in rows])
+    high = np.array([[one.high[s] for s in now.sources] for one in rows])
+    world = World(
+        np.array([float(now.supply[s].tokens) for s in now.sources]),
+        rows_of(now, now.trained),
+        sum(now.phases) + sum(sum(part.values()) for part in now.trained),
+    )
+    centre = now.centre or dict.fromkeys(now.sources, 1 / len(now.sources))
+    task = planning.Task(
+        world, np.array(now.phases, dtype=float), low, high, rows_of(now, (centre,))[0],
+        np.array([now.needs.get(s, 0.0) for s in skills]), np.array([float(s in now.guards) for s in skills]),
+        planning.CLOSENESS if now.centre else 0.0,
+    )  # fmt: skip
+    return task, rows[0].notes
+
+
+def rows_of(now: Situation, parts: Sequence[Mapping[str, float]]) -> Array:
+    return np.array([[part.get(s, 0.0) for s in now.sources] for part in parts]).reshape(
+        len(parts), len(now.sources)
+    )
+
+
+def fits_of(now: Situation, world: World) -> dict[str, Fitted]:
+    fits = {}
+    for skill in sorted({*now.needs, *now.guards}):
+        table = now.beliefs.get(skill, {})
+        tau = np.array([table[s].tau if s in table else TEACHES_NOT for s in now.sources])
+        sd = np.array([table[s].sd if s in table else 1.2 for s in now.sources])
+        fits[skill] = fit_skill(world, skill, tau, sd, now.looks, now.contrasts)
+    return fits
+
+
+def _trusted(keep: Array, goal: Array, trust: float | None) -> Array:
+    """As far towards the goal as one decision may go, every phase by the same part of its way."""
+    moved = float(np.abs(goal[0] - keep[0]).sum() / 2)
+    part = 1.0 if trust is None or moved <= trust else trust / moved
+    return keep + part * (goal - keep)
+
+
+def _named(now: Situation, row: Array, limits: Limits, place: int) -> dict[str, float]:
+    within = bounds(now.supply, now.phases[place], limits)
+    return rounded({s: float(share) for s, share in zip(now.sources, row, strict=True)}, within)
+
+
+# -- whether it is done --------------------------------------------------------------------------------
+
+
+def _refusal(
+    now: Situation,
+    fits: Mapping[str, Fitted],
+    gains: Array,
+    task: planning.Task,
+    worlds: Draws,
+    rows: tuple[Array, Array],
+) -> Refusal | None:
+    keep, move = rows
+    left = sum(now.phases)
+    moved = float(np.abs(move[0] - keep[0]).sum() / 2)
+    sure, gain = float((gains > 0).mean()), float(gains.mean())
+    if now.trust is None:
+        return None  # nothing was trained: the plan is where training begins, not a move
+    if not now.looks:
+        return Refusal("no measurement", "no gold answers of the decision half were measured")
+    if left < now.least_tokens:
+        return Refusal("too late", f"only {left:,} tokens are left")
+    if now.rate < 1 / 3:
+        return Refusal("too late", f"the learning rate is {now.rate:.0%} of its peak")
+    if now.trouble:
+        return Refusal("unstable", now.trouble)
+    unfit = [s for s, one in fits.items() if s in now.needs and one.fit is not None and one.fit < 0]
+    if unfit:
+        return Refusal("law fails", f"with one look left out the law does not predict it: {', '.join(unfit)}")
+    if moved < LEAST_CHANGE:
+        return Refusal("no room", f"the limits and the plan leave a move of {moved:.1%} of the tokens")
+    hurt = _hurt(now, task, worlds, rows)
+    if hurt:
+        return Refusal("guard", f"{hurt} would get worse by more than {WORST_GUARD:.0%}")
+    if sure < SURE or gain <= 0:
+        return Refusal(
+            "not sure", f"a gain of {gain:.4f} bits is likely by {sure:.0%}; {SURE:.0%} is asked for"
+        )
+    return None
+
+
+def _hurt(now: Situation, task: planning.Task, worlds: Draws, rows: tuple[Array, Array]) -> str:
+    before, after = (planning.bits_after(task, worlds, row).mean(axis=0) for row in rows)
+    worse = {s: after[i] / before[i] - 1 for i, s in enumerate(worlds.skills) if s in now.guards}
+    return ", ".join(s for s, part in worse.items() if part > WORST_GUARD)
+
+
+def _price(task: planning.Task, worlds: Draws, keep: Array) -> float:
+    """What a hundredth of the tokens left is worth: the utility that training loses without it."""
+    kept_DS = planning.bits_after(task, worlds, keep)
+    short = replace(task, phases_P=task.phases_P * 0.99)
+    lost = planning.bits_after(short, worlds, keep) - kept_DS
+    return float(max(0.0, (lost * task.needs_S).sum(axis=1).mean()))
+
+
+# -- what is said --------------------------------------------------------------------------------------
+
+
+def _predicted(
+    now: Situation, task: planning.Task, worlds: Draws, chosen: Array
+) -> dict[str, tuple[float, float, float]]:
+    """Bits of the same items after the coming phase, 90% intervals, corrected by what earlier predictions missed."""
+    if not now.looks:
+        return {}
+    first = replace(task, phases_P=task.phases_P[:1], low_PK=task.low_PK[:1], high_PK=task.high_PK[:1])
+    fell_DS = planning.bits_after(first, worlds, chosen[:1]) - _bits_now(task, worlds)
+    found = {}
+    for place, skill in enumerate(worlds.skills):
+        if skill in now.looks[-1].bits:
+            level, error = now.looks[-1].bits[skill]
+            spread = 1.645 * float(np.hypot(fell_DS[:, place].std(), PAIRED * error))
+            centre = level + float(fell_DS[:, place].mean()) + ledger.bias(now.entries, skill)
+            found[skill] = (centre, centre - spread, centre + spread)
+    return found
+
+
+def _bits_now(task: planning.Task, worlds: Draws) -> Array:
+    u_K, v_K, _ = counting(task.world, task.world.trained_PK)
+    return worlds.bits(u_K, v_K, task.world.offset, anchor(task.world))
+
+
+def _slopes(now: Situation, task: planning.Task, worlds: Draws, chosen: Array) -> dict[str, dict[str, float]]:
+    """Bits by need that one more percent of the tokens on a source would gain, skill by skill: why shares move."""
+    base = planning.bits_after(task, worlds, chosen)
+    gains: dict[str, dict[str, float]] = {}
+    for place, source in enumerate(now.sources):
+        more = chosen * 0.99
+        more[:, place] += 0.01
+        fell = (base - planning.bits_after(task, worlds, more)).mean(axis=0) * task.needs_S
+        gains[source] = {skill: float(fell[i]) for i, skill in enumerate(worlds.skills) if task.needs_S[i]}
+    return gains
+
+
+def _least_known(now: Situation, fits: Mapping[str, Fitted]) -> tuple[str, ...]:
+    """Sources by how little is known of what they teach, needs counted; the least known first."""
+    doubt = {
+        source: sum(
+            now.needs[skill] * float(np.sqrt(fits[skill].covariance[place, place])) for skill in now.needs
+        )
+        for place, source in enumerate(now.sources)
+    }
+    return tuple(sorted(doubt, key=lambda s: (-doubt[s], s)))
+
+
+def reasons(now: Situation, verdict: Verdict, limits: Limits) -> list[str]:
+    """The decision in words: one sentence for the whole, one for every source."""
+    said = list(verdict.notes)
+    if verdict.refusal:
+        moved = change(now.keep[0], verdict.wanted)
+        said.append(
+            f"kept as planned, rule `{verdict.refusal.rule}`: {verdict.refusal.why}"
+            + (f" (the plan wanted to move {moved:.1%})" if moved >= LEAST_CHANGE else "")
+        )
+    elif now.trust is not None:
+        said.append(
+            f"moved: {verdict.gain:.4f} bits per byte are expected of it, likely by {verdict.sure:.0%}"
+        )
+    else:
+        said.append("planned from what the sources and skills have in common; nothing was trained yet")
+    said += [_source_words(now, verdict, source, limits) for source in now.sources]
+    return said
+
+
+def _source_words(now: Situation, verdict: Verdict, source: str, limits: Limits) -> str:
+    before, after = now.keep[0].get(source, 0.0), verdict.weights[source]
+    same = abs(after - before) < 5e-4
+    text = f"{source}: {after:.1%}, as before" if same else f"{source}: {before:.1%} to {after:.1%}"
+    gains = sorted(verdict.slopes.get(source, {}).items(), key=lambda pair: -abs(pair[1]))[:2]
+    causes = [
+        f"one point more of it changes {skill} by {-gain:+.4f} bits"
+        for skill, gain in gains
+        if abs(gain) >= 5e-5
+    ]
+    passes = (now.supply[source].planned + after * now.phases[0]) / max(1, now.supply[source].tokens)
+    if passes > 1:
+        causes.append(f"{passes:.1f} passes by the end of the phase")
+    if passes_left(now.supply[source], limits.most_passes) <= after * now.phases[0] * 1.001:
+        causes.append(f"no more than {limits.most_passes:g} passes")
+    return text + (f" ({'; '.join(causes)})" if causes else "")
+
+
+# -- as JSON -------------------------------------------------------------------------------------------
+
+
+def to_plain(now: Situation) -> dict[str, Any]:
+    """A situation as JSON values, so that a trial can decide again with what it adds."""
+    from dataclasses import asdict
+
+    return asdict(now)
+
+
+def from_plain(plain: Mapping[str, Any]) -> Situation:
+    """The inverse of `to_plain`."""
+    given = dict(plain)
+    return Situation(
+        **{
+            **given,
+            "sources": tuple(given["sources"]),
+            "supply": {name: Supply(**has) for name, has in given["supply"].items()},
+            "trained": tuple(given["trained"]),
+            "keep": tuple(given["keep"]),
+            "phases": tuple(given["phases"]),
+            "guards": tuple(given["guards"]),
+            "beliefs": {
+                skill: {source: Belief(**one) for source, one in table.items()}
+                for skill, table in given["beliefs"].items()
+            },
+            "looks": tuple(look_from(one) for one in given["looks"]),
+            "contrasts": tuple(contrast_from(one) for one in given["contrasts"]),
+            "entries": tuple(Entry(**one) for one in given["entries"]),
+        }
+    )
+
+
+def look_from(plain: Mapping[str, Any]) -> Look:
+    """A look from JSON values."""
+    return Look(int(plain["segments"]), _pairs(plain["bits"]))
+
+
+def contrast_from(plain: Mapping[str, Any]) -> Contrast:
+    """A contrast from JSON values."""
+    rows = {name: tuple(float(x) for x in plain[name]) for name in ("shares", "control")}
+    return Contrast(**{**plain, **rows, "bits": _pairs(plain["bits"])})
+
+
+def _pairs(plain: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
+    return {skill: (float(pair[0]), float(pair[1])) for skill, pair in plain.items()}

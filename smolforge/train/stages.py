@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smolforge.artifacts import (
@@ -112,7 +112,8 @@ def pretrain(
 ) -> Facts:
     """Train a model for one phase, from the start or on from the phase before.
 
-    From `init` everything goes on: weights, optimiser, position in every domain, packing pool, schedule. With `watched`
+    From `init` everything goes on: weights, optimiser, position in every domain, packing pool, schedule. What a chosen
+    mixture cost to choose is taken off the phase's tokens, and where a trial was won, training goes on from its branch. With `watched`
     texts the best state by them is what comes out, and the phase ends early where it makes the model worse.
 
     Writes  config.json, model.safetensors, optimizer.safetensors, train_state.json, losses.jsonl; adapter/ with
@@ -132,7 +133,8 @@ def pretrain(
     from smolforge.train.team import joined
 
     torch.set_num_threads(job.threads)
-    plan = _plan(cfg, tokenizer, init, sizing)
+    plan = charged(_plan(cfg, tokenizer, init, sizing), mixture)
+    init = branch_of(mixture) or init
     one_process(job, lora=plan.lora, watched=watched)
     losses, more = LossLog(), {}
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
@@ -212,6 +214,22 @@ def _plan(cfg: PretrainConfig, tokenizer: Tokenizer, init: Checkpoint | None, si
     _check_length(length, plan.model)
     check_vocabulary(plan.model.vocab_size, int(tokenizer.facts.get("vocabulary", plan.model.vocab_size)))
     return plan
+
+
+def charged(plan: Plan, mixture: ChosenMixture | None) -> Plan:
+    """The plan less the tokens that choosing its mixture took, of which a won trial's were trained on already."""
+    if mixture is None:
+        return plan
+    facts = mixture.facts
+    taken = int(facts.get("spent_tokens", 0)) + int(facts.get("begun_tokens", 0))
+    return replace(plan, tokens=max(1, plan.tokens - taken), start_tokens=plan.start_tokens + taken)
+
+
+def branch_of(mixture: ChosenMixture | None) -> Checkpoint | None:
+    """Where a trial of the mixture was won: the state from which training goes on."""
+    if mixture is None or not (mixture.path / "branch").is_dir():
+        return None
+    return Checkpoint(mixture.path / "branch", mixture.key, mixture.digest)
 
 
 def _check_length(length: int, model: ModelConfig) -> None:

@@ -61,7 +61,7 @@ class ConversationsConfig:
     shares: Mapping[str, float] | None = None
 
 
-@stage(makes=ChatData, version=2)
+@stage(makes=ChatData, version=3)
 def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalTexts | None = None) -> Facts:
     """SmolTalk in miniature.
 

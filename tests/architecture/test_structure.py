@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kernels": set(),
     "model": {"kernels"},
     "train": {"model", "data/tokens", "kernels"},
-    "mix": set(),
+    "mix": {"train", "model", "data/tokens", "evals", "text"},
     "evals": {"text"},
     "evals/tasks": {"evals"},
     "align": {"train", "evals", "model", "data/tokens", "text", "kernels"},
@@ -72,8 +72,8 @@ MOST_LINES = {
     "kernels": 4_000,
     "model": 2_200,
     "train": 3_000,
-    "mix": 500,
-    "evals": 3_700,
+    "mix": 2_800,
+    "evals": 3_900,
     "evals/tasks": 2_600,
     "align": 1_800,
     "adapt": 1_150,
@@ -232,7 +232,7 @@ def test_recipes_only_call_stages(path: Path) -> None:
             assert inside[-1] == "config" or inside[-1].endswith("stages"), f"{module}.{part}"
 
 
-RECIPE_LINES = {"adapt": 170, "quickstart": 315}
+RECIPE_LINES = {"adapt": 170, "own_data": 185, "quickstart": 360}
 """Where 150 do not do, or are yet to be reached."""
 
 

@@ -49,7 +49,7 @@ class HoldOutConfig:
             )
 
 
-@stage(makes=EvalTexts, version=6)
+@stage(makes=EvalTexts, version=7)
 def hold_out(
     cfg: HoldOutConfig,
     job: Job,

@@ -81,9 +81,12 @@ def rows_of_rank(batch: Batch, rank: int, ranks: int) -> Batch:
 
 
 class Documents:
-    """The token ids of one domain, read from its shards as they are needed."""
+    """The token ids of one domain, read from its shards as they are needed.
 
-    def __init__(self, folder: Path) -> None:
+    `most_tokens`: only the first documents, up to so many tokens and at least one, as if there were no more.
+    """
+
+    def __init__(self, folder: Path, most_tokens: int | None = None) -> None:
         self._shards = list(read_shards(folder))
         self._reader = ShardReader()
         firsts = [shard.offsets[:-1] for shard in self._shards]
@@ -93,6 +96,9 @@ class Documents:
         self._shard = np.repeat(
             np.arange(len(firsts)), np.array([len(first) for first in firsts], dtype=np.int64)
         )
+        if most_tokens is not None:
+            kept = max(1, int(np.searchsorted(self._length.cumsum(), most_tokens, side="right")))
+            self._first, self._length = self._first[:kept], self._length[:kept]
 
     def __len__(self) -> int:
         return len(self._length)

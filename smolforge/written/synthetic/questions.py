@@ -109,7 +109,7 @@ def mathematics_item(found: Problem, name: str) -> Item:
     return Item(
         id=name, skill="mathematics", kind="exact", messages=[{"role": "user", "content": found.question}],
         prompt=f"Question: {found.question}\nAnswer:", answer=found.answer, chance=chance, max_new_tokens=96,
-        stops=["\nQuestion:", "\n\n"],
+        stops=["\nQuestion:", "\n\n"], reference=found.solution,
     )  # fmt: skip
 
 
@@ -123,5 +123,5 @@ def code_item(rng: random.Random, one: Function, name: str, question: str = "") 
     asked: list[dict[str, Any]] = [{"role": "user", "content": question or exercises_code.ask(rng, one)}]
     return Item(
         id=name, skill="code", kind="code", messages=asked, prompt=f'{one.signature}\n    """Return {one.task}."""\n',
-        answer=one.asserts(), chance=0.0, max_new_tokens=96,
+        answer=one.asserts(), chance=0.0, max_new_tokens=96, reference=one.body,
     )  # fmt: skip
