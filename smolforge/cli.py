@@ -481,6 +481,26 @@ def report(name: str, opens: bool, beside: str | None, lab: Path) -> None:
         raise ConfigError("no browser could be started here", fix=f"open this file: {page.resolve()}")
 
 
+@main.group()
+def data() -> None:
+    """Look at training data."""
+
+
+@data.command()
+@click.argument("corpus")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page (.html) there."
+)
+@lab_option
+def look(corpus: str, out: Path | None, lab: Path) -> None:
+    """Show what curation kept and dropped: counts by rule, samples near each limit, scores, duplicates, licences. CORPUS is a
+    label (RUN/corpus/web), a key, or a folder.
+    """
+    from smolforge.corpora import look_at_corpus
+
+    click.echo(look_at_corpus(corpus, out, lab))
+
+
 @main.command()
 @click.option("--measure", is_flag=True, help="Also measure this machine's speed (about ten seconds).")
 @lab_option

@@ -32,7 +32,9 @@ TOP: Mapping[str, str] = {
     **dict.fromkeys(
         ["artifacts", "facts", "outlook", "plan", "provenance", "recipe", "show", "stage", "store"], "frame"
     ),
-    **dict.fromkeys(["cli", "closing", "doctor", "exporting", "models", "run", "tries"], "command"),
+    **dict.fromkeys(
+        ["cli", "closing", "corpora", "doctor", "exporting", "models", "run", "tries"], "command"
+    ),
 }
 CODE = (".py", ".c", ".h", ".html", ".css", ".js")
 

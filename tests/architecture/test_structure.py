@@ -61,7 +61,7 @@ MOST_LINES = {
     "ground": 850,
     "frame": 1_750,
     "launch": 1_600,
-    "command": 1_500,
+    "command": 1_550,
     "data/web": 900,
     "data/read": 2_950,
     "data/clean": 2_800,
@@ -80,7 +80,7 @@ MOST_LINES = {
     "device": 2_250,
     "released": 1_500,
     "serve": 2_650,
-    "report": 2_600,
+    "report": 2_900,
 }
 """Budget of each room: lines of its code, tables and texts together."""
 MOST_DEPENDENCIES = 21
