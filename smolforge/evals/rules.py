@@ -198,9 +198,16 @@ def math_boxed(wanted: Any, answer: str) -> Match:
 
 
 def math_final(wanted: Any, answer: str) -> Match:
-    """What follows "The final answer is", both sides through Minerva's normaliser."""
+    """What follows "The final answer is", both sides through Minerva's normaliser.
+
+    Where lm-evaluation-harness asks a computer algebra system whether two forms are equal, the MATH paper's normaliser
+    decides here: `\\dfrac12` is `\\frac{1}{2}`, but `2x+2` is not `2(x+1)`.
+    """
     given = math_answers.final_answer(answer)
-    return either(given is not None and math_answers.minerva(given) == math_answers.minerva(str(wanted)))
+    if given is None:
+        return either(False)
+    first, second = math_answers.minerva(given), math_answers.minerva(str(wanted))
+    return either(first == second or math_answers.hendrycks(first) == math_answers.hendrycks(second))
 
 
 RULES: Mapping[str, Rule] = {

@@ -53,6 +53,13 @@ def match(rule, wanted, answer):
         ("math_boxed", "2", "$\\boxed{2", False),
         ("math_final", "12", "Final Answer: The final answer is $12$. I hope it is correct.", True),
         ("math_final", "12", "The final answer is $12$.", False),
+        (
+            "math_final",
+            "\\frac{1}{2}",
+            "Final Answer: The final answer is $\\dfrac12$. I hope it is correct.",
+            True,
+        ),
+        ("math_final", "2(x+1)", "Final Answer: The final answer is $2x+2$. I hope it is correct.", False),
     ],
 )
 def test_whole_answers(rule, wanted, answer, right):
