@@ -30,11 +30,14 @@ def answer_turns(
             ]
             prompts = [_prompt(tok, questions[place], said[place]) for place in places]
             how = Sampling(max_new_tokens=answer_tokens, temperature=temperature, seed=seed + turn)
-            for place, ids in zip(places, model.generate(prompts, how, tok.end_ids), strict=True):
+
+            def heard(count: int, before: int = done) -> None:
+                if told is not None:
+                    told(before + count, total)
+
+            for place, ids in zip(places, model.generate(prompts, how, tok.end_ids, told=heard), strict=True):
                 said[place].append(tok.decode(ids, skip_special=True).strip())
             done += len(places)
-            if told is not None:
-                told(done, total)
     return said
 
 
