@@ -461,6 +461,26 @@ def export(model: str, folder: Path, limit: str, files: str, lab: Path) -> None:
     click.echo(export_model(model, folder, lab, files=files, limit=limit))
 
 
+@main.group()
+def mix() -> None:
+    """Look at how mixtures were chosen."""
+
+
+@mix.command()
+@click.argument("run")
+@lab_option
+def explain(run: str, lab: Path) -> None:
+    """Say why each phase of RUN had its mixture: what was measured, expected, tried, rejected, and what came true."""
+    from smolforge.report.mixing import explained
+    from smolforge.report.reading import read_run
+    from smolforge.store import Store
+
+    if run not in Store(lab).runs():
+        raise ConfigError(f"there is no run `{run}`", where=str(lab), fix="`smol show` lists the runs")
+    told = explained(read_run(lab / "runs" / run, lab / "artifacts"))
+    click.echo(told or "this run has no record of a decision about its mixture")
+
+
 @main.command()
 @click.argument("name")
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")

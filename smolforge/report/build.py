@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from smolforge.report import charts, compare, sections
+from smolforge.report import charts, compare, mixing, sections
 from smolforge.report.adaptation import adaptation
 from smolforge.report.adaptation import sentence as told
 from smolforge.report.beside import beside
@@ -80,6 +80,9 @@ def _values(run: Run, other: Run | None) -> dict[str, Any]:
         "loss": Markup(charts.loss_chart(sections.phase_curves(run), unit="loss")),
         "tuning": _marked(sections.tuning_charts(run)),
         "phases": phases,
+        "decided": mixing.decided(run),
+        "mixing_charts": _marked(mixing.skill_charts(run)),
+        "mixing_hits": mixing.hits(mixing.skills(run)),
         "colours": colours,
         "samples": sections.samples(steps),
         "curated": sections.curation(run),

@@ -80,7 +80,7 @@ MOST_LINES = {
     "device": 2_250,
     "released": 1_500,
     "serve": 2_650,
-    "report": 2_900,
+    "report": 3_100,
 }
 """Budget of each room: lines of its code, tables and texts together."""
 MOST_DEPENDENCIES = 21
