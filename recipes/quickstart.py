@@ -22,6 +22,7 @@ from smolforge.align.stages import (
     sample_pairs,
     sft,
 )
+from smolforge.align.talk_stages import ConverseConfig, converse
 from smolforge.config import config
 from smolforge.data.clean.overlap_stages import OverlapsConfig, list_overlaps
 from smolforge.data.clean.stages import (
@@ -97,6 +98,7 @@ class Config:
     pairs: SamplePairsConfig
     dpo: DpoConfig
     grpo: GrpoConfig
+    talk: ConverseConfig = ConverseConfig()
     export: ExportConfig
     seed: int = 1
 
@@ -151,9 +153,8 @@ def recipe(store: Store, cfg: Config) -> None:
     )
 
     # Pre-training: choose the mixture, try it, train, evaluate; what was measured decides the next mixture.
-    model, mixture, measured = None, None, None
+    model, mixture, measured, start_tokens = None, None, None, 0
     total_tokens = sum(phase.tokens for phase in cfg.phases)
-    start_tokens = 0
     for number, phase in enumerate(cfg.phases, start=1):
         here = f"phase-{number}"
         later = tuple(one.tokens for one in cfg.phases[number:])
@@ -227,6 +228,8 @@ def recipe(store: Store, cfg: Config) -> None:
     rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=preferred, tokenizer=tokenizer, data=chats)
     store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=reporting)
 
+    store.run(converse, cfg.talk, label="talk", model=rewarded, tokenizer=tokenizer)
+
     # Out of the house, proven equal to what was trained; a research model stays here.
     if cfg.model.research is None:
         store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
@@ -235,7 +238,6 @@ def recipe(store: Store, cfg: Config) -> None:
 def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **changes: Any) -> Config:
     """One scale: everything grows with the tokens of pre-training and the conversations."""
     vocabulary = 2048
-    rates = OptimConfig()
     gentle = OptimConfig(
         kind="adamw", lr=1e-4, embedding_lr=1e-4, norm_lr=1e-4, weight_decay=0.0, skip_deviations=0.0
     )
@@ -290,9 +292,9 @@ def scale(*, tokens: int, conversations: int, written_bytes: int, items: int, **
             initializer_range=0.08,
         ),
         phases=(
-            Phase(name="stable 1", tokens=tokens * 3 // 10, optim=rates),
-            Phase(name="stable 2", tokens=tokens * 3 // 10, optim=rates),
-            Phase(name="decay", tokens=tokens * 4 // 10, optim=rates),
+            Phase(name="stable 1", tokens=tokens * 3 // 10),
+            Phase(name="stable 2", tokens=tokens * 3 // 10),
+            Phase(name="decay", tokens=tokens * 4 // 10),
         ),
         schedule=ScheduleConfig(kind="wsd", warmup_share=0.02, decay_share=0.4, floor=0.02),
         batch_tokens=2048,

@@ -165,6 +165,14 @@ class SideBySide(Artifact):
     """
 
 
+class Conversations(Artifact):
+    """Conversations of several turns with one model, to be read.
+
+    conversations.jsonl  {"messages"}
+    facts                conversations, turns
+    """
+
+
 class PreferenceData(Artifact):
     """Pairs of answers to one prompt, ranked.
 

@@ -336,18 +336,18 @@ def verify(folder: Path) -> list[str]:
 
 def facts_before(lab: Path, earlier: Mapping[str, Any], record: Mapping[str, Any]) -> Facts | None:
     """Facts of the last artifact of the same stage among `earlier` labels that differs in its model alone: scores of
-    other questions are nothing to compare with.
+    other questions, or of the same asked otherwise, are nothing to compare with.
     """
     for entry in reversed(list(earlier.values())):
         if entry["stage"] == record["stage"]:
-            other = read_record(lab / "artifacts" / entry["folder"]) or {"inputs": {}, "facts": {}}
-            if _without_model(other) == _without_model(record):
+            other = read_record(lab / "artifacts" / entry["folder"])
+            if other is not None and _without_model(other) == _without_model(record):
                 return other["facts"]
     return None
 
 
-def _without_model(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record["inputs"].items() if name != "model"}
+def _without_model(record: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    return record["config"], {name: one for name, one in record["inputs"].items() if name != "model"}
 
 
 def as_artifact(kind: type[A], folder: Path, record: Mapping[str, Any]) -> A:

@@ -85,6 +85,7 @@ def _values(run: Run, other: Run | None) -> dict[str, Any]:
         "mixing_hits": mixing.hits(mixing.skills(run)),
         "colours": colours,
         "samples": sections.samples(steps),
+        "conversations": sections.conversations(run),
         "curated": sections.curation(run),
         "costs": sections.costs(run),
         "promises": promises(run),

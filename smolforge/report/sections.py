@@ -18,6 +18,7 @@ from smolforge.units import format_bytes, format_count, format_seconds
 LONGEST_TEXT = 700
 EXCERPTS_A_RULE = 3
 SAMPLES_A_SKILL = 2
+MOST_CONVERSATIONS = 6
 EXCERPT_ROWS = 20_000
 
 
@@ -189,6 +190,17 @@ def samples(steps: Sequence[Step]) -> list[Sample]:
         chosen = [next((s for s in mine if bool(s.get("right")) == right), None) for right in (True, False)]
         found += [_sample(s, steps[:-1]) for s in chosen if s is not None][:SAMPLES_A_SKILL]
     return found
+
+
+def conversations(run: Run) -> list[list[tuple[str, str]]]:
+    """`[(role, text)]` of every conversation that was held with the run's last model, broken ones left out."""
+    held = run.of("Conversations")
+    found = []
+    for line in islice(held[-1].lines("conversations.jsonl"), MOST_CONVERSATIONS) if held else ():
+        messages = line.get("messages")
+        turns = [m for m in messages if isinstance(m, Mapping)] if isinstance(messages, list) else []
+        found.append([(str(m.get("role", "")), bounded(m.get("content")).strip()) for m in turns])
+    return [one for one in found if one]
 
 
 def _sample(line: Mapping[str, Any], before: Sequence[Step]) -> Sample:

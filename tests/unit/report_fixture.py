@@ -311,6 +311,16 @@ def _tuning(lab: FakeLab) -> None:
         seconds=40,
     )
     _curve(grpo, "reward", 0.4, 0.66)
+    talk = lab.make("talk", "converse", "Conversations", {"conversations": 1}, {"model": "grpo/model"})
+    turns = [
+        ("system", "You are a pirate."),
+        ("user", "Who are you?"),
+        ("assistant", f"A pirate. {EVIL}"),
+        ("user", "Sure?"),
+    ]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    lines = [{"messages": messages}, {"messages": "broken"}, {"messages": [1, {"role": "user"}]}]
+    (talk / "conversations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     _score(lab, "grpo", "grpo/model", "chat")
 
 

@@ -337,3 +337,13 @@ def test_another_run_stands_beside(tmp_path: Path) -> None:
         assert cell.change is not None and cell.is_paired
         assert cell.change.value == pytest.approx(cell.value - theirs.value)
     assert 'id="beside"' not in build_report(lab.run, lab.artifacts).read_text("utf-8")
+
+
+def test_conversations_come_first_with_their_turns_and_system_prompt(page: str) -> None:
+    section = page.partition('<section id="talk">')[2].partition("</section>")[0]
+    first = section.partition("Held-out questions")[0]
+    order = [
+        first.index(words)
+        for words in ("Told to be: You are a pirate.", "Who are you?", "A pirate.", "Sure?")
+    ]
+    assert order == sorted(order) and first.count("<article") == 2 and "(nothing)" in first

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from report_fixture import FakeLab
 
 from smolforge.artifacts import Checkpoint, Corpus, RawDocs
 from smolforge.config import config
@@ -16,7 +17,7 @@ from smolforge.log import Log
 from smolforge.outlook import Outlook
 from smolforge.plan import Plan
 from smolforge.stage import Cost, stage
-from smolforge.store import Store, read_labels, verify
+from smolforge.store import Store, facts_before, read_labels, read_record, verify
 
 RUNS: list[str] = []
 
@@ -225,3 +226,31 @@ def test_records_hold_no_path_of_the_machine_outside_provenance(lab: Path) -> No
     record = json.loads((made.path / "record.json").read_text())
     record.pop("provenance")
     assert str(lab) not in json.dumps(record)
+
+
+def test_scores_are_compared_with_those_that_differ_in_their_model_alone(tmp_path: Path) -> None:
+    fake = FakeLab(tmp_path)
+    for model in ("m1", "m2", "m3"):
+        fake.make(model, "sft", "Checkpoint", {})
+    for texts in ("t1", "t2"):
+        fake.make(texts, "hold-out", "EvalTexts", {})
+    asked = [
+        ("a", "m1", "t1", "text"),
+        ("b", "m2", "t2", "text"),
+        ("c", "m2", "t1", "text"),
+        ("d", "m3", "t1", "chat"),
+    ]
+    for label, model, texts, form in asked:
+        fake.make(
+            label, "evaluate", "Scores", {"of": label}, {"model": model, "texts": texts}, {"form": form}
+        )
+
+    def before(label: str) -> str | None:
+        labels = read_labels(fake.run)
+        earlier = {name: labels[name] for name in list(labels)[: list(labels).index(label)]}
+        record = read_record(fake.artifacts / labels[label]["folder"])
+        assert record is not None
+        found = facts_before(tmp_path, earlier, record)
+        return None if found is None else str(found["of"])
+
+    assert [before(label) for label in "abcd"] == [None, None, "a", None]
