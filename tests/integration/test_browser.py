@@ -588,6 +588,13 @@ def test_report_fits_and_reads_values(browser, tmp_path: Path, width: int) -> No
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     loaded = browser.execute_script("return performance.getEntriesByType('resource').length")
     assert loaded == 0
+    browser.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
+    cut_without_a_shade = browser.execute_script(
+        """return [...document.querySelectorAll("main *")].filter((e) => e.scrollWidth > e.clientWidth + 1
+             && getComputedStyle(e).overflowX !== "visible" && !e.matches("pre, svg *")
+             && !getComputedStyle(e).backgroundAttachment.includes("local")).map((e) => e.outerHTML.slice(0, 120))"""
+    )
+    assert cut_without_a_shade == []
     browser.execute_script(
         """const svg = document.querySelector("svg.loss"), box = svg.getBoundingClientRect();
         svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.x + box.width / 2, clientY: box.y + 50}));"""
