@@ -43,6 +43,7 @@ def test_copa_from_both_layouts(tmp_path):
     assert only("copa", core) == only("copa", published)
     assert only("copa", core).prompt == "The man fell because"
     assert only("copa", core).choices == ["he slipped.", "he ate."]
+    assert only("copa_lm_eval", core).choices == ["  he slipped.", "  he ate."]
 
 
 def test_siqa_from_both_layouts(tmp_path):

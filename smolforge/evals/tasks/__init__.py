@@ -67,6 +67,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "commonsense_qa": Benchmark(commonsense_qa.cloze, (commonsense_qa.VALIDATION,), usual=True),
     "commonsense_qa_mcf": Benchmark(commonsense_qa.letters, (commonsense_qa.VALIDATION,)),
     "copa": Benchmark(copa.items, (copa.VALIDATION,)),
+    "copa_lm_eval": Benchmark(copa.as_lm_eval, (copa.VALIDATION,)),
     "coqa": Benchmark(coqa.items, (coqa.VALIDATION,)),
     "drop": Benchmark(drop.items, (drop.VALIDATION,)),
     "gsm8k": Benchmark(gsm8k.items, (gsm8k.TEST, gsm8k.TRAIN), usual=True),

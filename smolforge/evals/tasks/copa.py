@@ -1,4 +1,7 @@
-"""COPA, causes and effects (Roemmele et al. 2011; SuperGLUE, arXiv:1905.00537): "…, because" or "therefore", in sum."""
+"""COPA, causes and effects (Roemmele et al. 2011; SuperGLUE, arXiv:1905.00537): "… because" or "… therefore", in sum.
+
+`copa_lm_eval` puts two spaces before a choice, as lm-evaluation-harness does; it flips one prediction in twenty.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,15 @@ QUERY = re.compile(r"(.*),\s(because|therefore)", re.DOTALL)
 
 def items(folder: Path) -> list[Item]:
     """The validation premises."""
+    return _items(folder, "copa", "")
+
+
+def as_lm_eval(folder: Path) -> list[Item]:
+    """The same in the form of lm-evaluation-harness."""
+    return _items(folder, "copa_lm_eval", "  ")
+
+
+def _items(folder: Path, skill: str, before: str) -> list[Item]:
     source, rows = read_first(folder, VALIDATION, IN_CONTEXT)
     read_row = _published if source is VALIDATION else _in_context
     made = []
@@ -32,9 +44,9 @@ def items(folder: Path) -> list[Item]:
         made.append(
             choice_item(
                 id=f"copa-{row.get('idx', number)}",
-                skill="copa",
+                skill=skill,
                 prompt=prompt,
-                choices=[choice[:1].lower() + choice[1:] for choice in choices],
+                choices=[before + choice[:1].lower() + choice[1:] for choice in choices],
                 answer=answer,
                 norm="sum",
             )
