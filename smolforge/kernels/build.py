@@ -14,9 +14,6 @@ import ctypes
 import functools
 import hashlib
 import os
-import platform
-import shutil
-import subprocess
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -25,6 +22,15 @@ from typing import Any
 
 import torch
 
+from smolforge.compiled import (
+    CompileError,
+    cache_folder,
+    find_compiler,
+    is_whole,
+    processor,
+    publish,
+    run_compiler,
+)
 from smolforge.errors import ConfigError, MissingExtra
 
 KINDS = ("F32", "BF16", "F16")
@@ -40,7 +46,6 @@ FLAGS = (
     "-fno-trapping-math",
     "-fno-strict-aliasing",  # one block of scratch is read as floats, halves and units by turns
 )
-COMPILE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,6 @@ class Built:
     reason: str
     compiler: str = ""
     flags: str = ""
-
-
-class CompileError(Exception):
-    """The compiler did not give a library; the message is its own."""
 
 
 @functools.cache
@@ -82,8 +83,8 @@ def built() -> Built:
 
 
 def _build() -> Built:
-    compiler = _compiler()
-    version = _run([compiler, "--version"]).splitlines()[0]
+    compiler = find_compiler()
+    version = run_compiler([compiler, "--version"]).splitlines()[0]
     march = os.environ.get("SMOL_KERNELS_MARCH", "native")
     folder = Path(__file__).parent
     openmp = _openmp_runtime()
@@ -93,14 +94,14 @@ def _build() -> Built:
         version,
         march,
         openmp,
-        _processor(),
+        processor(),
         *((folder / s).read_text() for s in (*HEADERS, *SOURCES)),
     ):
         digest.update(part.encode() + b"\0")
-    ready = _cache_folder() / f"kernels-{digest.hexdigest()[:16]}.so"
-    if not _is_whole(ready):
+    ready = cache_folder() / f"kernels-{digest.hexdigest()[:16]}.so"
+    if not is_whole(ready):
         with tempfile.TemporaryDirectory(dir=ready.parent) as scratch:
-            _publish(_compile_somehow(compiler, march, openmp, folder, Path(scratch)), ready)
+            publish(_compile_somehow(compiler, march, openmp, folder, Path(scratch)), ready)
     library = _declare(ctypes.CDLL(str(ready)))
     return Built(library, _threads_missing(library), version, f"-march={march}")
 
@@ -113,51 +114,6 @@ def _threads_missing(library: ctypes.CDLL) -> str:
         f"the C kernels run on one thread of {cores}: the compiler refused OpenMP, or PyTorch brought none. "
         "Install gcc, and a PyTorch from its usual wheels"
     )
-
-
-def _publish(made: Path, ready: Path) -> None:
-    """Put a library and its digest in place, each by one rename."""
-    digest = made.with_suffix(".sha256")
-    digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest(), encoding="utf-8")
-    made.replace(ready)
-    digest.replace(ready.with_suffix(".sha256"))
-
-
-def _is_whole(file: Path) -> bool:
-    """Whether an earlier process left the library undamaged: one cut short by a crash would kill this one."""
-    try:
-        wanted = file.with_suffix(".sha256").read_text(encoding="utf-8")
-        return hashlib.sha256(file.read_bytes()).hexdigest() == wanted
-    except OSError:
-        return False
-
-
-def _compiler() -> str:
-    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
-        found = shutil.which(name) if name else None
-        if found:
-            return found
-    raise CompileError("no C compiler was found")
-
-
-def _run(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise CompileError(f"{command[0]} took more than {COMPILE_SECONDS} seconds") from None
-    if done.returncode:
-        raise CompileError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-500:]}")
-    return done.stdout
-
-
-def _processor() -> str:
-    """Model and abilities of the processor, as text."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()} {platform.node()}"
-    wanted = ("model name", "flags", "Features", "CPU part", "stepping")
-    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
 def _openmp_runtime() -> str:
@@ -194,18 +150,6 @@ class _Loaded(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("name", ctypes.c_char_p))
 
 
-def _cache_folder() -> Path:
-    given = os.environ.get("SMOL_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    root = Path(given) if given else Path.home() / ".cache"
-    folder = root if os.environ.get("SMOL_CACHE") else root / "smolforge"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="smolforge-kernels-"))  # read-only home: this process alone
-
-
 def _compile_somehow(compiler: str, march: str, openmp: str, folder: Path, scratch: Path) -> Path:
     """Compile with the machine's instructions and threads; give up threads, then instructions, if refused."""
     machine = (f"-march={march}", f"-mcpu={march}") if march == "native" else (f"-march={march}",)
@@ -226,11 +170,11 @@ def _compile(compiler: str, flags: list[str], openmp: str, folder: Path, scratch
     for source, kinds in SOURCES.items():
         for kind in kinds:
             made = str(scratch / f"{source}-{kind}.o")
-            _run([compiler, *flags, f"-DKIND={kind}", "-c", str(folder / source), "-o", made])
+            run_compiler([compiler, *flags, f"-DKIND={kind}", "-c", str(folder / source), "-o", made])
             objects.append(made)
     out = scratch / "kernels.so"
     runtime = [openmp] if "-fopenmp" in flags else []
-    _run([compiler, "-shared", "-o", str(out), *objects, *runtime, "-lm"])
+    run_compiler([compiler, "-shared", "-o", str(out), *objects, *runtime, "-lm"])
     return out
 
 

@@ -1,12 +1,18 @@
-"""Opens a model's files as a `Talker`; the only file here that needs torch or llama.cpp."""
+"""Opens a model's files as a `Talker`; the only file here that needs torch, our engine or llama.cpp."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from smolforge.errors import InputError
+from smolforge.errors import ConfigError, InputError, MissingExtra
 from smolforge.serve.talk import Model, Talker, Words
+
+if TYPE_CHECKING:
+    from smolforge.device.engine.model import EngineModel
+    from smolforge.device.runtime import GgufModel
 
 
 def load_talker(
@@ -59,10 +65,43 @@ def _load_gguf(file: Path, tokenizer: Path | None, threads: int | None) -> tuple
     """Model, tokenizer and context length of a GGUF file, which carries its own tokenizer."""
     if tokenizer is not None:
         raise InputError("a .gguf file has its own tokenizer", where=str(file), fix="leave out --tokenizer")
+    model = _engine(file, threads)
+    return model, model.tok, model.context
+
+
+def _engine(file: Path, threads: int | None) -> EngineModel | GgufModel:
+    """Our engine; llama.cpp where `SMOL_ENGINE` asks for it, or, with a word on why, where ours cannot run the file."""
+    wish = os.environ.get("SMOL_ENGINE", "auto")
+    if wish not in ("auto", "own", "llama.cpp"):
+        raise ConfigError(
+            f"SMOL_ENGINE is `{wish}`", where="the environment", fix="use auto, own or llama.cpp"
+        )
+    if wish == "llama.cpp":
+        return _llama_cpp(file, threads)
+    from smolforge.compiled import CompileError
+    from smolforge.device.engine.model import EngineModel
+    from smolforge.device.engine.weights import Unfit
+
+    try:
+        model = EngineModel(file, threads=threads)
+    except (CompileError, Unfit) as error:
+        if wish == "own":
+            raise MissingExtra(
+                f"our engine cannot run this here: {error}",
+                where=str(file),
+                fix="install gcc or clang, or set SMOL_ENGINE=auto",
+            ) from None
+        warnings.warn(f"llama.cpp runs this file, several times slower: {error}", stacklevel=2)
+        return _llama_cpp(file, threads)
+    if model.told:
+        warnings.warn(f"{file.name}: {model.told}", stacklevel=2)
+    return model
+
+
+def _llama_cpp(file: Path, threads: int | None) -> GgufModel:
     from smolforge.device.runtime import GgufModel
 
-    model = GgufModel(file, threads=threads or os.cpu_count() or 1)
-    return model, model.tok, model.context
+    return GgufModel(file, threads=threads or os.cpu_count() or 1)
 
 
 def _load_words(folder: Path, tokenizer: Path | None) -> Words:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SPLIT_ROOMS = ("data", "evals")
+SPLIT_ROOMS = ("data", "device", "evals")
 """Folders whose folders are the rooms."""
 TOP: Mapping[str, str] = {
     **dict.fromkeys(
         [
             "__init__",
+            "compiled",
             "config",
             "devices",
             "errors",

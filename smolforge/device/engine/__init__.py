@@ -1,0 +1,1 @@
+"""Our own engine for GGUF files: C, called through ctypes; no torch."""
