@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ from smolforge.data.read.documents import (
     drop,
     read_group,
 )
-from smolforge.data.web.extract import ExtractionError, extract_html, tidy
+from smolforge.data.web.extract import ExtractionError, StrangeLanguage, extract_html, tidy
 from smolforge.errors import ConfigError
 from smolforge.plain_json import whole_text
 
 EXCERPT_CHARS = 200
+SURE = 0.95
+"""Probability of another language at which a page is not extracted at all."""
 TOO_SHORT = ("too_short", "gopher_short")
 SIGNS_COUNT = frozenset(["code", "exercises", "mathematics"])
 JUDGED_SCHEMA = pa.schema(
@@ -141,10 +143,13 @@ def without_licence(text: str) -> str:
     return "\n".join(found[end:]).lstrip("\n")
 
 
-def text_of(document: Document) -> str:
-    """The text of a raw document: a page's main content, Markdown without badges, code without its licence."""
+def text_of(document: Document, is_wanted: Callable[[str], bool] | None = None) -> str:
+    """The text of a raw document: a page's main content, Markdown without badges, code without its licence.
+
+    `is_wanted` as in `extract_html`.
+    """
     if document.kind == "html":
-        return extract_html(document.text)
+        return extract_html(document.text, is_wanted)
     text = document.text
     if document.kind == "markdown":
         text = FRONT_MATTER.sub("", text)
@@ -159,7 +164,10 @@ def judge(document: Document, how: Curation) -> Judged:
     if document.id in how.held_out:
         return Judged(drop("held_out", "kept for evaluation"), document.text)
     try:
-        text = whole_text(text_of(document))
+        text = whole_text(text_of(document, _asks_for_language(how)))
+    except StrangeLanguage as page:
+        verdict = drop("language", f"{language_of(page.text)[0]}, by its paragraphs")
+        return Judged(verdict, page.text)
     except ExtractionError as error:
         return Judged(drop("extraction", str(error)), document.text)
     if not text.strip():
@@ -198,6 +206,18 @@ def by_rules(text: str, language: str, how: Curation) -> tuple[Verdict, str]:
         if not verdict.keep:
             return verdict, text
     return KEEP, text
+
+
+def _asks_for_language(how: Curation) -> Callable[[str], bool] | None:
+    """Whether a page's paragraphs may be in a wanted language; nothing where all are wanted."""
+    if not how.languages or how.domain == "code":
+        return None
+
+    def is_wanted(text: str) -> bool:
+        code, probability = language_of(text)
+        return not code or code in how.languages or probability < SURE
+
+    return is_wanted
 
 
 def _in_languages(code: str, probability: float, how: Curation) -> Verdict:

@@ -166,7 +166,7 @@ LITTLE_KEPT = 0.5
 """Share of a folder's bytes below which it is said how little was kept."""
 
 
-@stage(makes=Corpus, version=6)
+@stage(makes=Corpus, version=7)
 def curate(
     cfg: CurateConfig,
     job: Job,

@@ -19,7 +19,16 @@ BACKSLASH = "XBACKSLASHX"
 """Stands for that of an opening without an end, over which trafilatura takes time in the square of their number."""
 WIDE_BEFORE = re.compile(r" {2,}(?=XFORMULAX)")
 WIDE_AFTER = re.compile(r"(?<=\dX) {2,}")
-ELEMENTS = frozenset(["script", "math", "img", "span", "mjx-container"])
+HOLDERS = (
+    "//script[starts-with(@type, 'math/')] | //*[local-name() = 'math' or contains(name(), ':math')]"
+    " | //img[@src or @alt] | //span[@data-mathml] | //*[@data-latex or @data-tex or @data-formula]"
+)
+"""Elements that may stand for a formula (`formula_of`)."""
+DRAWN = "//*[contains(@class, 'katex') or contains(@class, 'mjx') or contains(@class, 'MathJax') or contains(@class, 'MJX')]"
+DELIMITED_TEXTS = (
+    "//text()[contains(., '$') or contains(., '\\(') or contains(., '\\[') or contains(., '\\begin{')]"
+    "[not(parent::script or parent::style)]"
+)
 DRAWINGS = re.compile(
     r"(?:^|\s)(?:katex-html|MathJax_Preview|MathJax_SVG|MathJax_CHTML|MathJax_Display|MathJax|mjx-chtml|mjx-svg|MJXc-display)(?:\s|$)"
 )
@@ -48,7 +57,7 @@ def set_formulas_aside(tree: Element) -> list[str]:
         return f" XFORMULAX{len(formulas) - 1}X "
 
     _drop_drawings(tree)
-    for node in [one for one in tree.iter() if local_name(one) in ELEMENTS]:
+    for node in tree.xpath(HOLDERS):
         if node.getparent() is not None and (formula := formula_of(node)):
             replace_by_text(node, word(formula))
     _take_delimited(tree, word)
@@ -63,9 +72,7 @@ def put_back(text: str, formulas: list[str]) -> str:
 
 def _drop_drawings(tree: Element) -> None:
     """Without what repeats a formula for the eye. Where nothing else holds the formula, the drawing's own source does."""
-    drawn = [
-        one for one in tree.iter() if isinstance(one.tag, str) and DRAWINGS.search(one.get("class") or "")
-    ]
+    drawn = [one for one in tree.xpath(DRAWN) if DRAWINGS.search(one.get("class"))]
     for node in drawn:
         is_source = formula_of(node) or _holds_formula(node)
         if node.getparent() is not None and (_is_before_script(node) or not is_source):
@@ -104,15 +111,13 @@ def _take_delimited(tree: Element, word: Callable[[str], str]) -> None:
         formula = wrap(display or found["inline"] or found["dollar"], bool(display))
         return word(formula) if formula else match[0]
 
-    for node in tree.iter():
-        if not isinstance(node.tag, str):
+    for text in tree.xpath(DELIMITED_TEXTS):
+        node = text.getparent()
+        around = node if text.is_text else node.getparent()
+        if around is not None and local_name(around) in VERBATIM:
             continue
-        if node.text and local_name(node) not in VERBATIM and _may_hold(node.text):
-            node.text = OPENING.sub(BACKSLASH, DELIMITED.sub(taken, node.text))
-        parent = node.getparent()
-        if node.tail and _may_hold(node.tail) and (parent is None or local_name(parent) not in VERBATIM):
-            node.tail = OPENING.sub(BACKSLASH, DELIMITED.sub(taken, node.tail))
-
-
-def _may_hold(text: str) -> bool:
-    return "$" in text or "\\(" in text or "\\[" in text or "\\begin{" in text
+        left = OPENING.sub(BACKSLASH, DELIMITED.sub(taken, str(text)))
+        if text.is_text:
+            node.text = left
+        else:
+            node.tail = left
