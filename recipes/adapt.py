@@ -86,7 +86,9 @@ def recipe(store: Store, cfg: Config) -> None:
     corpora: dict[str, Corpus] = {}
     for domain in OWN_DOMAINS:
         rules = CurateConfig(domain=domain, languages=cfg.languages, may_be_empty=True)
-        corpora[domain] = run(curate, rules, label=f"corpus/{domain}", raw=raw, held_out=held_out)
+        corpora[domain] = run(
+            curate, rules, label=f"corpus/{domain}", raw=raw, held_out=held_out, before=dict(corpora)
+        )
     facts = run(find_document_facts, cfg.asking, label="facts", corpora=corpora)
     stated = run(document_statements, StatementsConfig(), label="corpus/statements", facts=facts)
     items = run(document_items, cfg.items, label="held-out/questions", facts=facts)

@@ -84,8 +84,9 @@ def recipe(store: Store, cfg: Config) -> None:
             rules=cfg.web_rules if domain == "web" else (),
         )  # fmt: skip
         corpora[domain] = store.run(
-            curate, rules, label=f"corpus/{domain}", raw=raw, quality=quality, held_out=held_out
-        )
+            curate, rules, label=f"corpus/{domain}", raw=raw, quality=quality, held_out=held_out,
+            before=dict(corpora),
+        )  # fmt: skip
     own = store.run(own_chats, folder, label="raw/own-chats", held_out=held_out)
     chats = store.run(join_chats, cfg.chats, label="chats", parts={"general": general, "own": own})
     copying = store.run(synthetic_documents, cfg.recitation, label="raw/recitation")

@@ -320,3 +320,20 @@ def test_english_is_told_from_other_languages(shared_data: Path) -> None:
     said = [(lambda c, p: c == "en" and p >= THRESHOLD)(*language_of(row["text"])) for row in rows]
     assert all(s for s, e in zip(said, english, strict=True) if e)
     assert sum(s and not e for s, e in zip(said, english, strict=True)) < 0.01 * len(rows)
+
+
+def test_a_text_that_stands_in_another_domain_does_not_come_again(tmp_path: Path) -> None:
+    texts = [lesson(n) for n in range(6)]
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    both = [("a.txt", "prose", texts[3]), ("a.md", "web", texts[3]), ("b.md", "web", texts[5])]
+    documents = [Document(id, "text", "", text, {"domain": domain}) for id, domain, text in both]
+    facts = write_documents(folder, documents)
+    raw = RawDocs(folder, "raw", digest(folder), facts)
+    prose = make(curate, CurateConfig(domain="prose", rules=("textbooks",)), tmp_path / "prose", raw=raw)
+    rules = CurateConfig(domain="web", rules=("textbooks",))
+    alone = make(curate, rules, tmp_path / "alone", raw=raw)
+    assert [row["id"] for row in read_rows(alone.path)] == ["a.md", "b.md"]
+    web = make(curate, rules, tmp_path / "web", raw=raw, before={"prose": prose})
+    assert [row["id"] for row in read_rows(web.path)] == ["b.md"]
+    assert next(read_rows(web.path, "dropped"))["reason"] == "100% like a.txt"

@@ -36,6 +36,7 @@ from smolforge.data.read.documents import (
     as_document,
     drop,
     read_group,
+    read_rows,
 )
 from smolforge.data.web.extract import ExtractionError, StrangeLanguage, extract_html, tidy
 from smolforge.errors import ConfigError
@@ -64,6 +65,7 @@ class Curation:
     languages  two-letter codes that may stay; none means all. Code is not asked
     quality    the scorer, or None; texts under `min_score` are dropped
     held_out   ids that belong to the evaluation
+    before     folders of corpora whose texts must not come again
     """
 
     domain: str
@@ -75,6 +77,7 @@ class Curation:
     held_out: frozenset[str] = frozenset()
     bands: dedup.Bands = field(default_factory=dedup.Bands)
     scrub_private: bool = True
+    before: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         check_languages(self.languages)
@@ -273,13 +276,17 @@ def _row(document: Document, judged: Judged, how: Curation) -> dict[str, Any]:
     row |= {"rule": judged.verdict.rule, "reason": judged.verdict.reason, "text": judged.text if keep else ""}
     row["overlaps"] = json.dumps(met, ensure_ascii=False) if met else ""
     if keep:
-        # Where signs carry the meaning, worksheets that differ in them alone are no duplicates.
-        words = words_and_signs(judged.text) if how.domain in SIGNS_COUNT else normal_words(judged.text)
-        row["signature"] = dedup.signature_of(word_hashes(words), how.bands).tobytes()
-        row["exact"] = dedup.exact_hash_of(words)
+        row["exact"], row["signature"] = _fingerprints(judged.text, how)
     else:
         row["excerpt"] = excerpt(judged.text)
     return row
+
+
+def _fingerprints(text: str, how: Curation) -> tuple[str, bytes]:
+    """What equal and similar texts are known by: (exact hash, signature)."""
+    # Where signs carry the meaning, worksheets that differ in them alone are no duplicates.
+    words = words_and_signs(text) if how.domain in SIGNS_COUNT else normal_words(text)
+    return dedup.exact_hash_of(words), dedup.signature_of(word_hashes(words), how.bands).tobytes()
 
 
 def excerpt(text: str) -> str:
@@ -289,7 +296,7 @@ def excerpt(text: str) -> str:
 
 def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:
     """Find duplicates over all judged batches and write the corpus; gives the facts."""
-    ids, duplicate_of = _find_duplicates(batches, how)
+    duplicate_of = _find_duplicates(batches, how)
     dropped: Counter[str] = Counter()
     met: list[dict[str, Any]] = []
     size_bytes, scrubbed, index = 0, 0, 0
@@ -301,7 +308,7 @@ def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:
             met += json.loads(row["overlaps"] or "[]")
             if not row["rule"]:
                 if index in duplicate_of:
-                    row |= _as_duplicate(row, ids, duplicate_of[index])
+                    row |= _as_duplicate(row, *duplicate_of[index])
                 index += 1
             if row["rule"]:
                 dropped[row["rule"]] += 1
@@ -315,26 +322,39 @@ def finish(batches: Sequence[Path], out: Path, how: Curation) -> dict[str, int]:
     return facts | {f"dropped_{rule}": count for rule, count in sorted(dropped.items())}
 
 
-def _as_duplicate(row: dict[str, Any], ids: Sequence[str], met: tuple[int, float]) -> dict[str, str]:
-    first, similarity = met
+def _as_duplicate(row: dict[str, Any], first: str, similarity: float) -> dict[str, str]:
     rule = "exact_duplicate" if similarity == 1.0 else "near_duplicate"
-    return {"rule": rule, "reason": f"{similarity:.0%} like {ids[first]}", "excerpt": excerpt(row["text"])}
+    return {"rule": rule, "reason": f"{similarity:.0%} like {first}", "excerpt": excerpt(row["text"])}
 
 
-def _find_duplicates(
-    batches: Sequence[Path], how: Curation
-) -> tuple[list[str], dict[int, tuple[int, float]]]:
+def _find_duplicates(batches: Sequence[Path], how: Curation) -> dict[int, tuple[str, float]]:
+    """{number of a text among those that passed: (id of the text like it that stays, similarity)}."""
     ids: list[str] = []
     exact: list[str] = []
     signatures: list[Any] = []
+    before = 0
+    for is_known, found in ((True, _known_before(how)), (False, _passed(batches))):
+        for id, whole, signature in found:
+            ids.append(id)
+            exact.append(whole)
+            signatures.append(np.frombuffer(signature, dtype=np.uint32))
+            before += is_known
+    if not ids:
+        return {}
+    twins = dedup.duplicates(np.stack(signatures), exact, how.bands)
+    return {index - before: (ids[first], share) for index, (first, share) in twins.items() if index >= before}
+
+
+def _known_before(how: Curation) -> Iterator[tuple[str, str, bytes]]:
+    for folder in how.before:
+        for row in read_rows(folder, columns=["id", "text"]):
+            yield (row["id"], *_fingerprints(row["text"], how))
+
+
+def _passed(batches: Sequence[Path]) -> Iterator[tuple[str, str, bytes]]:
     for row in _rows(batches, ["id", "signature", "exact", "rule"]):
         if not row["rule"]:
-            ids.append(row["id"])
-            exact.append(row["exact"])
-            signatures.append(np.frombuffer(row["signature"], dtype=np.uint32))
-    if not ids:
-        return [], {}
-    return ids, dedup.duplicates(np.stack(signatures), exact, how.bands)
+            yield row["id"], row["exact"], row["signature"]
 
 
 def _rows(batches: Sequence[Path], columns: list[str] | None = None) -> Iterator[dict[str, Any]]:

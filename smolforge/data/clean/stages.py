@@ -174,8 +174,9 @@ def curate(
     raw: RawDocs,
     quality: QualityModel | None = None,
     held_out: EvalTexts | None = None,
+    before: Mapping[str, Corpus] | None = None,
 ) -> Facts:
-    """Extract, filter, score, decontaminate and deduplicate one source.
+    """Extract, filter, score, decontaminate and deduplicate one source. What stands in the corpora `before` must not come again.
 
     Writes  documents-*.parquet (id, text, url, score), dropped-*.parquet (id, rule, reason, excerpt), overlaps.jsonl
     Facts   documents, bytes, dropped, scrubbed, items_met, dropped_<rule>
@@ -186,7 +187,7 @@ def curate(
     from smolforge.data.clean.workers import ordered_map
     from smolforge.data.read.documents import row_groups
 
-    how = _curation(cfg, quality, held_out)
+    how = _curation(cfg, quality, held_out, before or {})
     batches = [
         engine.Batch(group, str(job.work / f"judged-{number:06d}.parquet"))
         for number, group in enumerate(row_groups(raw.path))
@@ -226,7 +227,12 @@ def _say_where_little_was_kept(
         )
 
 
-def _curation(cfg: CurateConfig, quality: QualityModel | None, held_out: EvalTexts | None) -> Any:
+def _curation(
+    cfg: CurateConfig,
+    quality: QualityModel | None,
+    held_out: EvalTexts | None,
+    before: Mapping[str, Corpus],
+) -> Any:
     from smolforge.data.clean import curate as engine
     from smolforge.data.clean import quality as scorers
     from smolforge.data.clean.dedup import Bands
@@ -245,6 +251,7 @@ def _curation(cfg: CurateConfig, quality: QualityModel | None, held_out: EvalTex
         held_out=ids,
         bands=Bands(cfg.bands, cfg.rows, threshold=cfg.near_duplicates),
         scrub_private=cfg.scrub_private,
+        before=tuple(corpus.path for _, corpus in sorted(before.items())),
     )
 
 
