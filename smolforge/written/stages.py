@@ -15,10 +15,14 @@ SYNTHETIC = ("textbooks", "stories", "mathematics", "code_exercises", "recitatio
 
 @config
 class SyntheticConfig:
-    """Text from our generators. `domain`: textbooks, stories, mathematics, code_exercises or recitation."""
+    """Text from our generators. `domain`: textbooks, stories, mathematics, code_exercises or recitation.
+
+    core  textbooks tell of few subjects, those often: a short training takes in no others
+    """
 
     domain: str
     bytes: int = 4_000_000
+    core: bool = False
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -38,8 +42,9 @@ def synthetic_documents(cfg: SyntheticConfig, job: Job) -> Facts:
     from smolforge.data.read.documents import write_documents
     from smolforge.written import synthetic
 
-    generate = getattr(synthetic, cfg.domain)
-    return write_documents(job.out, _up_to(generate(cfg.seed, cfg.bytes), cfg.bytes, job))
+    core = {"core": True} if cfg.core and cfg.domain == "textbooks" else {}
+    found = getattr(synthetic, cfg.domain)(cfg.seed, cfg.bytes, **core)
+    return write_documents(job.out, _up_to(found, cfg.bytes, job))
 
 
 def _up_to(documents: Iterator[Any], limit_bytes: int, job: Job) -> Iterator[Any]:
@@ -54,9 +59,10 @@ def _up_to(documents: Iterator[Any], limit_bytes: int, job: Job) -> Iterator[Any
 
 @config
 class ConversationsConfig:
-    """Conversations from our generators; `shares` gives each skill's share, nothing the usual one."""
+    """Conversations from our generators; `shares` gives each skill's share, nothing the usual one; `core` as for texts."""
 
     count: int = 12_000
+    core: bool = False
     seed: int = 1
     shares: Mapping[str, float] | None = None
 
@@ -71,6 +77,7 @@ def make_conversations(cfg: ConversationsConfig, job: Job, *, held_out: EvalText
     from smolforge.data.clean.chats import write_chats
     from smolforge.written import conversations
 
-    rows = conversations.conversations(cfg.seed, cfg.count, cfg.shares or conversations.DEFAULT_SHARES)
+    shares = cfg.shares or conversations.DEFAULT_SHARES
+    rows = conversations.conversations(cfg.seed, cfg.count, shares, core=cfg.core)
     watched = job.log.watch(rows, cfg.count, "conversations")
     return dict(write_chats(job.out, watched, held_out.path if held_out else None))

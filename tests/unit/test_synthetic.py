@@ -10,7 +10,7 @@ import pytest
 from smolforge.errors import ConfigError
 from smolforge.evals.task import item_from_plain, item_to_plain
 from smolforge.written import synthetic
-from smolforge.written.synthetic import chats, relations
+from smolforge.written.synthetic import chats, familiar, relations
 from smolforge.written.synthetic.code_functions import function
 from smolforge.written.synthetic.facts import FACTS, RELATIONS
 from smolforge.written.synthetic.problems import sum_keys
@@ -291,3 +291,30 @@ def test_chat_rows_answer_their_items() -> None:
 
 def test_open_sentences_end_before_the_answer() -> None:
     assert stem(RELATIONS["capital"], "Peru", "Lima") == "The capital of Peru is"
+
+
+# -- the core: few facts, told often ------------------------------------------------------------------------
+
+
+def test_core_pages_tell_of_the_core_alone_and_often() -> None:
+    """Every fact of it about as often as another, so that a short training takes in all of them."""
+    told = Counter[tuple[str, str]]()
+    pages = [document.text for document in synthetic.textbooks(3, 1500, core=True)]
+    text = "\n".join(pages)
+    outside = [c for c, _ in RELATIONS["capital"].pairs if c not in familiar.CORE["country"]]
+    said = [f"The capital of {country} is" for country in outside]
+    assert len(said) > 100 and not any(one in text for one in said)
+    for country in familiar.CORE["country"]:
+        told["capital", country] = text.count(RELATIONS["capital"].answers[country])
+    assert min(told.values()) >= 3 and max(told.values()) <= 40 * min(told.values())
+    assert sum(map(len, familiar.CORE_PAIRS.values())) < 1_000 < sum(len(r.pairs) for r in FACTS)
+
+
+def test_core_questions_ask_about_the_core_alone() -> None:
+    """In training, and among what is held out, where the split is the same as ever."""
+    names = {subject for pairs in familiar.CORE_PAIRS.values() for subject, _ in pairs}
+    for item in synthetic.items("knowledge", 1, 60, core=True):
+        asked = str(item.messages[0]["content"])
+        assert any(name.removeprefix("the ").removeprefix("a ") in asked for name in names), asked
+    asked = [row["messages"][0]["content"] for row in chats.knowledge_chats(1, 400, core=True)]
+    assert "Peru" not in " ".join(asked) and len(set(asked)) > 200

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +42,15 @@ class Choice:
     languages: tuple[str, ...]
 
 
-def write_items(out: Path, skill: str, seed: int, count: int) -> int:
+def write_items(out: Path, skill: str, seed: int, count: int, core: bool = False) -> int:
     """Write items-<skill>.jsonl from the generator of that skill; gives the number of items."""
     from smolforge.written import conversations, synthetic
 
-    source = synthetic if skill in ("knowledge", "mathematics", "code") else conversations
-    rows = (i if isinstance(i, Mapping) else dataclasses.asdict(i) for i in source.items(skill, seed, count))
-    return write_jsonl(out / f"items-{skill}.jsonl", rows)
+    if skill in synthetic.SKILLS:
+        found = synthetic.items(skill, seed, count, core)
+    else:
+        found = conversations.items(skill, seed, count)
+    return write_jsonl(out / f"items-{skill}.jsonl", (dataclasses.asdict(item) for item in found))
 
 
 def write_texts(out: Path, domain: str, raw: Path, choice: Choice, processes: int) -> int:

@@ -25,6 +25,7 @@ class HoldOutConfig:
 
     items         questions for each generated skill; 0 for none
     skills        skills to make questions for
+    core          ask about those subjects alone that texts with `core` tell of
     share         share of each source's documents that may be held out, chosen by a hash of their ids
     max_texts     of these, at most so many a domain
     text_chars    of each text, at most so many characters are kept
@@ -33,6 +34,7 @@ class HoldOutConfig:
 
     items: int = 120
     skills: tuple[str, ...] = (*SYNTHETIC_SKILLS, *CHAT_SKILLS)
+    core: bool = False
     seed: int = 1
     share: float = 0.02
     max_texts: int = 40
@@ -66,7 +68,7 @@ def hold_out(
 
     facts: dict[str, int] = {}
     for skill in cfg.skills if cfg.items else ():
-        facts[f"items_{skill}"] = engine.write_items(job.out, skill, cfg.seed, cfg.items)
+        facts[f"items_{skill}"] = engine.write_items(job.out, skill, cfg.seed, cfg.items, cfg.core)
     how = engine.Choice(cfg.share, cfg.max_texts, cfg.text_chars, cfg.languages)
     for domain, raw in sorted((sources or {}).items()):
         job.log.progress(len(facts), None, "files", domain)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -60,17 +61,23 @@ _MAX_TRIES = 200
 
 
 def conversations(
-    seed: int, count: int, shares: Mapping[str, float] = DEFAULT_SHARES, *, mixed_share: float = MIXED_SHARE
+    seed: int,
+    count: int,
+    shares: Mapping[str, float] = DEFAULT_SHARES,
+    *,
+    mixed_share: float = MIXED_SHARE,
+    core: bool = False,
 ) -> Iterator[Row]:
     """`count` training rows, skills in the given shares and in a fixed order; no content that is held out.
 
     A row is {"id", "skill", "messages", "tools"} and, where the answer can be checked, "item". In
-    `mixed_share` of the rows without tools and system message an unrelated task comes first.
+    `mixed_share` of the rows without tools and system message an unrelated task comes first. `core`: questions on facts
+    ask about few subjects (`synthetic.familiar`).
     Raises ConfigError for an unknown skill or shares that do not add up to 1.
     """
     _check_shares(shares)
     skills = _skill_order(seed, count, shares)
-    sources = {skill: _rows_of(skill, seed, skills.count(skill)) for skill in shares}
+    sources = {skill: _rows_of(skill, seed, skills.count(skill), core) for skill in shares}
     for index, skill in enumerate(skills):
         draw = Random(f"mix/{seed}/{index}")
         row = next(sources[skill])
@@ -124,10 +131,10 @@ def items(skill: str, seed: int, count: int) -> list[Item]:
 # -- rows ---------------------------------------------------------------------------------------------------
 
 
-def _rows_of(skill: str, seed: int, count: int) -> Iterator[Row]:
+def _rows_of(skill: str, seed: int, count: int, core: bool) -> Iterator[Row]:
     if skill in COMPONENTS:
         return _own_rows(skill, seed, count)
-    return _synthetic_rows(skill, seed, count)
+    return _synthetic_rows(skill, seed, count, core)
 
 
 def _own_rows(skill: str, seed: int, count: int) -> Iterator[Row]:
@@ -145,13 +152,13 @@ def _own_rows(skill: str, seed: int, count: int) -> Iterator[Row]:
         yield _row(f"{skill}-{seed}-{index:06d}", skill, chat)
 
 
-def _synthetic_rows(skill: str, seed: int, count: int) -> Iterator[Row]:
+def _synthetic_rows(skill: str, seed: int, count: int, core: bool) -> Iterator[Row]:
     from smolforge.written.synthetic import chats
 
     makers: Mapping[str, Callable[[int, int], Iterator[Row]]] = {
         "mathematics": chats.mathematics_chats,
         "code": chats.code_chats,
-        "knowledge": chats.knowledge_chats,
+        "knowledge": partial(chats.knowledge_chats, core=core),
     }
     for row in makers[skill](seed, count):
         yield {**row, "skill": skill, "tools": row.get("tools", [])}

@@ -9,7 +9,7 @@ from smolforge.errors import ConfigError
 from smolforge.written.synthetic.exercises_code import code_exercises
 from smolforge.written.synthetic.facts import FACTS
 from smolforge.written.synthetic.mathematics import mathematics
-from smolforge.written.synthetic.questions import items
+from smolforge.written.synthetic.questions import SKILLS, items
 from smolforge.written.synthetic.recitation import recitation
 from smolforge.written.synthetic.relations import Relation, is_held_out
 from smolforge.written.synthetic.stories import stories
@@ -17,6 +17,7 @@ from smolforge.written.synthetic.textbooks import textbooks
 
 __all__ = [
     "FACTS",
+    "SKILLS",
     "Relation",
     "code_exercises",
     "held_out_texts",

@@ -9,7 +9,7 @@ from typing import Any
 
 from smolforge.evals.task import Item, item_to_plain
 from smolforge.written.files import texts, ways_of
-from smolforge.written.synthetic import exercises_code, questions
+from smolforge.written.synthetic import exercises_code, familiar, questions
 from smolforge.written.synthetic import paragraphs as para
 from smolforge.written.synthetic.code_functions import function
 from smolforge.written.synthetic.mathematics import problem
@@ -34,10 +34,10 @@ def _assistant(text: str) -> Row:
     return {"role": "assistant", "content": text}
 
 
-def knowledge_chats(seed: int, count: int) -> Iterator[Row]:
+def knowledge_chats(seed: int, count: int, core: bool = False) -> Iterator[Row]:
     """Questions on facts; about a fifth ask for two or three facts in a row. Held-out questions never occur."""
     for index in range(count):
-        rng = random.Random(f"{seed}/chats/knowledge/{index}")
+        rng = (familiar.CoreChance if core else random.Random)(f"{seed}/chats/knowledge/{index}")
         facts = para.some_asked(rng, "any", rng.choice((1, 1, 1, 1, 2, 3)))
         messages: list[Row] = []
         question = ""

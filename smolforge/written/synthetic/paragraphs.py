@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from smolforge.written.synthetic import familiar
@@ -13,6 +13,7 @@ from smolforge.written.synthetic.relations import Relation, is_held_out, told
 from smolforge.written.synthetic.wording import sentence
 
 Fact = tuple[Relation, str, str]
+Chosen = Callable[[Relation, str], bool]
 
 
 @cache
@@ -40,36 +41,31 @@ def may_ask(relation: Relation, subject: str) -> bool:
 
 
 @cache
-def _asked_facts(kind: str, only_familiar: bool) -> tuple[Fact, ...]:
+def _asked_facts(kind: str, chosen: Chosen | None) -> tuple[Fact, ...]:
     relations = FACTS if kind == "any" else BY_KIND[kind]
-    return tuple(
-        fact
-        for relation in relations
-        for fact in asked_pairs(relation)
-        if not only_familiar or familiar.is_familiar(relation, fact[1])
-    )
+    return tuple(fact for relation in relations for fact in _asked_of_relation(relation, chosen))
 
 
 @cache
-def _asked_of_relation(relation: Relation, only_familiar: bool) -> tuple[Fact, ...]:
-    return tuple(
-        fact for fact in asked_pairs(relation) if not only_familiar or familiar.is_familiar(relation, fact[1])
-    )
+def _asked_of_relation(relation: Relation, chosen: Chosen | None) -> tuple[Fact, ...]:
+    return tuple(fact for fact in asked_pairs(relation) if chosen is None or chosen(relation, fact[1]))
 
 
 def some_asked(rng: random.Random, kind: str, count: int) -> list[Fact]:
     """`count` different facts (or all there are) that may be asked, mostly familiar ones. Kind "any" often takes a
     relation first, so that small tables are asked about as well."""
-    only_familiar = rng.random() < familiar.FAMILIAR_SHARE
-    pool = _asked_facts(kind, only_familiar)
+    chosen: Chosen | None = familiar.is_core
+    if not isinstance(rng, familiar.CoreChance):
+        chosen = familiar.is_familiar if rng.random() < familiar.FAMILIAR_SHARE else None
+    pool = _asked_facts(kind, chosen)
     if kind != "any":
         return rng.sample(pool, min(count, len(pool)))
-    chosen: dict[str, Fact] = {}
-    while len(chosen) < count:
-        of_one = _asked_of_relation(rng.choice(FACTS), only_familiar) if rng.random() < 0.4 else ()
+    found: dict[str, Fact] = {}
+    while len(found) < count:
+        of_one = _asked_of_relation(rng.choice(FACTS), chosen) if rng.random() < 0.4 else ()
         fact = rng.choice(of_one or pool)
-        chosen[fact[0].key(fact[1])] = fact
-    return list(chosen.values())
+        found[fact[0].key(fact[1])] = fact
+    return list(found.values())
 
 
 @cache

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 from smolforge.errors import ConfigError
@@ -11,7 +12,7 @@ from smolforge.evals.task import Item
 from smolforge.written.synthetic import code_functions, exercises_code
 from smolforge.written.synthetic.code_functions import Function
 from smolforge.written.synthetic.facts import FACTS
-from smolforge.written.synthetic.familiar import is_familiar
+from smolforge.written.synthetic.familiar import is_core, is_familiar
 from smolforge.written.synthetic.mathematics import problem
 from smolforge.written.synthetic.problems import Problem
 from smolforge.written.synthetic.relations import Relation, fields, is_held_out, told, wrong_answers
@@ -26,15 +27,19 @@ _TOPIC_SHARES = {
 }  # fmt: skip
 
 
-def items(skill: str, seed: int, count: int) -> list[Item]:
-    """`count` different held-out items.
+def items(skill: str, seed: int, count: int, core: bool = False) -> list[Item]:
+    """`count` different held-out items; those of knowledge about the core alone, where that is what is told of.
 
     knowledge    one right answer and three of the same relation; the fact is told in textbooks, its question never
                  asked; facts on familiar subjects come first, each once before any comes again
     mathematics  operands or scenes that training data never shows: about seven in ten take one easy step
     code         a composition of known pieces that training data never shows
     """
-    makers = {"knowledge": _knowledge, "mathematics": _mathematics, "code": _code}
+    makers: dict[str, Callable[[str, int, str], Item]] = {
+        "knowledge": partial(_knowledge, core),
+        "mathematics": _mathematics,
+        "code": _code,
+    }
     if skill not in makers:
         raise ConfigError(f"there are no generated items of `{skill}`", fix=f"use one of {', '.join(SKILLS)}")
     found: dict[str, Item] = {}
@@ -46,20 +51,20 @@ def items(skill: str, seed: int, count: int) -> list[Item]:
     return list(found.values())
 
 
-def _knowledge(stream: str, attempt: int, name: str) -> Item:
+def _knowledge(core: bool, stream: str, attempt: int, name: str) -> Item:
     """Each fact once before any fact again, familiar subjects before the rest."""
-    order = _asking_order(stream)
+    order = _asking_order(stream, core)
     return knowledge_item(random.Random(f"{stream}/{attempt}"), order[attempt % len(order)], name)
 
 
 @cache
-def _asking_order(stream: str) -> tuple[tuple[Relation, str, str], ...]:
+def _asking_order(stream: str, core: bool) -> tuple[tuple[Relation, str, str], ...]:
     facts = [
         (relation, subject, answer)
         for relation in FACTS
         if relation.askable
         for subject, answer in relation.pairs
-        if is_held_out(relation.key(subject))
+        if is_held_out(relation.key(subject)) and (is_core(relation, subject) or not core)
     ]
     random.Random(stream).shuffle(facts)
     return tuple(sorted(facts, key=lambda fact: not is_familiar(fact[0], fact[1])))

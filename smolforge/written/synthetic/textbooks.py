@@ -7,7 +7,8 @@ writer is a grammar over tables of true facts instead of a language model.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
 from smolforge.data.read.documents import Document
 from smolforge.written.synthetic import familiar
@@ -19,19 +20,25 @@ from smolforge.written.synthetic.people import elder, two
 from smolforge.written.synthetic.wording import and_list, in_words, sentence
 
 LEVELS = ("child", "middle", "middle", "college")
-_KIND_WEIGHTS = {
-    kind: max(4.0, sum(len(relation.pairs) for relation in relations) ** 0.8)
-    for kind, relations in BY_KIND.items()
-}
-_KIND_NAMES = tuple(_KIND_WEIGHTS)
-_KIND_CUMULATIVE = tuple(sum(list(_KIND_WEIGHTS.values())[: i + 1]) for i in range(len(_KIND_WEIGHTS)))
+_KINDS = tuple(BY_KIND)
+
+
+def _cumulative(facts: Iterable[int], power: float) -> tuple[float, ...]:
+    return tuple(accumulate(max(4.0, count**power) for count in facts))
+
+
+_ALL_CUMULATIVE = _cumulative((sum(len(r.pairs) for r in BY_KIND[kind]) for kind in _KINDS), 0.8)
+_CORE_CUMULATIVE = _cumulative(
+    (sum(len(familiar.CORE_PAIRS[r.name]) for r in BY_KIND[kind]) for kind in _KINDS), 1.0
+)
+"""Of the core every fact is told as often as another."""
 _RICH = tuple(kind for kind in BY_KIND if len(BY_KIND[kind]) >= 2)
 
 
-def textbooks(seed: int | str, documents: int) -> Iterator[Document]:
-    """`documents` pages; page i depends on seed and i alone."""
+def textbooks(seed: int | str, documents: int, core: bool = False) -> Iterator[Document]:
+    """`documents` pages; page i depends on seed, i and `core` (tell of few subjects, often) alone."""
     for index in range(documents):
-        rng = random.Random(f"{seed}/textbooks/{index}")
+        rng = (familiar.CoreChance if core else random.Random)(f"{seed}/textbooks/{index}")
         style, write = _pick_style(rng)
         text = write(rng, rng.choice(LEVELS))
         yield Document(
@@ -49,7 +56,8 @@ def _pick_style(rng: random.Random) -> tuple[str, Callable[[random.Random, str],
 
 
 def _kind(rng: random.Random) -> str:
-    return rng.choices(_KIND_NAMES, cum_weights=_KIND_CUMULATIVE)[0]
+    is_core = isinstance(rng, familiar.CoreChance)
+    return rng.choices(_KINDS, cum_weights=_CORE_CUMULATIVE if is_core else _ALL_CUMULATIVE)[0]
 
 
 def _heading(kind: str, subject: str) -> str:
