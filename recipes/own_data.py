@@ -15,7 +15,14 @@ from settings.own_data import SCALES, Config
 
 from smolforge.align.stages import dpo, grpo, sample_pairs, sft
 from smolforge.artifacts import Corpus, RawDocs
-from smolforge.data.clean.overlap_stages import OverlapsConfig, WatchConfig, list_overlaps, watch_texts
+from smolforge.data.clean.overlap_stages import (
+    CleanChatsConfig,
+    OverlapsConfig,
+    WatchConfig,
+    clean_chats,
+    list_overlaps,
+    watch_texts,
+)
 from smolforge.data.clean.stages import (
     CurateConfig,
     chat_corpus,
@@ -88,7 +95,8 @@ def recipe(store: Store, cfg: Config) -> None:
             before=dict(corpora),
         )  # fmt: skip
     own = store.run(own_chats, folder, label="raw/own-chats", held_out=held_out)
-    chats = store.run(join_chats, cfg.chats, label="chats", parts={"general": general, "own": own})
+    said = store.run(clean_chats, CleanChatsConfig(), label="general-chats", data=general, held_out=held_out)
+    chats = store.run(join_chats, cfg.chats, label="chats", parts={"general": said, "own": own})
     copying = store.run(synthetic_documents, cfg.recitation, label="raw/recitation")
     unread = CurateConfig(domain="recitation", languages=())  # invented names are of no language
     corpora["recitation"] = store.run(
@@ -99,7 +107,7 @@ def recipe(store: Store, cfg: Config) -> None:
     )
 
     preferred = store.run(own_preferences, folder, label="raw/preferences", held_out=held_out)
-    checked = {**corpora, "own": own, "pairs": preferred}
+    checked = {**corpora, "own": own, "general": said, "pairs": preferred}
     store.run(list_overlaps, OverlapsConfig(), label="held-out/overlaps", sources=checked)
 
     # Size, tokenizer, token ids.

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
+from smolforge.artifacts import ChatData, EvalTexts
 from smolforge.data.clean.decontaminate import Banned, EvalText, check, common_words, index, overlaps
 from smolforge.data.clean.hashing import normal_words, word_hashes
+from smolforge.data.clean.overlap_stages import CleanChatsConfig, clean_chats
+from smolforge.data.read.documents import read_jsonl, write_jsonl
+from smolforge.log import Log
+from smolforge.stage import Job
 
 QUESTION = (
     "A farmer has seventeen sheep and sells all but nine of them at the market on a cold Monday morning. "
@@ -101,3 +107,23 @@ def test_run_length_is_configurable() -> None:
     phrase = " ".join(QUESTION.split()[:11]) + " and then something else entirely"
     assert check(phrase, banned_items(QUESTION, ngram=13, share=0.01)).keep
     assert not check(phrase, banned_items(QUESTION, ngram=10, share=0.01)).keep
+
+
+def test_chats_that_are_held_out_or_repeat_what_is_are_not_trained_on(tmp_path: Path) -> None:
+    """By id, and by their words; what tuning reads is what is left."""
+    said = "The ferry leaves the old harbour at seven every morning but on Sundays it waits until nine"
+    chats = [("held", "Hello"), ("copy", f"When? {said}."), ("mine", "How are you today, my friend?")]
+    for name in ("chats", "held", "out"):
+        (tmp_path / name).mkdir()
+    write_jsonl(
+        tmp_path / "chats" / "conversations.jsonl",
+        [{"id": id, "messages": [{"role": "user", "content": text}]} for id, text in chats],
+    )
+    texts = [{"id": "held", "text": "Hello"}, {"id": "other", "text": said}]
+    write_jsonl(tmp_path / "held" / "texts-chat.jsonl", texts)
+    data, held_out = ChatData(tmp_path / "chats", "k", "d", {}), EvalTexts(tmp_path / "held", "k", "d", {})
+    job = Job(out=tmp_path / "out", work=tmp_path / "out", log=Log(), threads=1)
+    facts = clean_chats(CleanChatsConfig(), job, data=data, held_out=held_out)
+    assert facts["conversations"] == 1 and facts["contaminated"] == 2
+    assert [row["id"] for row in read_jsonl(tmp_path / "out" / "conversations.jsonl")] == ["mine"]
+    assert (tmp_path / "out" / "overlaps.jsonl").exists()

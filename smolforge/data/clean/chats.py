@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from smolforge.data.clean.curate import guard_of
+from smolforge.data.clean.curate import guard_of, held_out_ids
 from smolforge.data.read.documents import write_jsonl
 
 Row = Mapping[str, Any]
@@ -45,12 +45,12 @@ def _write(
     said: Callable[[Row], str],
     kept: Callable[[Row], None],
 ) -> dict[str, int]:
-    guard, contaminated = guard_of(held_out), 0
+    guard, ids, contaminated = guard_of(held_out), held_out_ids(held_out) if held_out else frozenset(), 0
 
     def clean() -> Iterator[Row]:
         nonlocal contaminated
         for row in rows:
-            if not guard.check(str(row["id"]), said(row)).keep:
+            if str(row["id"]) in ids or not guard.check(str(row["id"]), said(row)).keep:
                 contaminated += 1
                 continue
             kept(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smolforge.artifacts import Artifact, EvalTexts, Facts, Overlaps
+from smolforge.artifacts import Artifact, ChatData, EvalTexts, Facts, Overlaps
 from smolforge.config import config
 from smolforge.errors import InputError
 from smolforge.stage import Job, stage
@@ -27,6 +27,26 @@ def watch_texts(cfg: WatchConfig, job: Job, *, parts: Mapping[str, EvalTexts]) -
             with (job.out / path.name).open("ab") as out:
                 out.write(path.read_bytes())
     return {name: sum(int(part.facts.get(name, 0)) for part in parts.values()) for name in ("items", "texts")}
+
+
+@config
+class CleanChatsConfig:
+    """Conversations are judged as documents are."""
+
+
+@stage(makes=ChatData, version=1)
+def clean_chats(cfg: CleanChatsConfig, job: Job, *, data: ChatData, held_out: EvalTexts) -> Facts:
+    """Conversations that may be trained on: none that are held out themselves, none that repeat evaluation texts.
+
+    Writes  conversations.jsonl, overlaps.jsonl
+    Facts   conversations, turns, contaminated, items_met
+    """
+    from smolforge.data.clean.chats import write_chats
+    from smolforge.data.read.documents import read_jsonl
+
+    rows = read_jsonl(data.path / "conversations.jsonl")
+    watched = job.log.watch(rows, int(data.facts.get("conversations", 0)) or None, "conversations")
+    return dict(write_chats(job.out, watched, held_out.path))
 
 
 @config
