@@ -170,22 +170,3 @@ def adamw_steps(
         lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=eps, amsgrad=False, maximize=False,
         grad_scale=torch.full((), 1.0 / grad_scale, device=device), found_inf=None,
     )  # fmt: skip
-
-
-@torch.no_grad()
-def newton_schulz(
-    matrix_LMN: Tensor, coefficients: tuple[tuple[float, float, float], ...] = reference.NEWTON_SCHULZ
-) -> Tensor:
-    """`reference.newton_schulz` in bf16, without its Gram form.
-
-    The Gram form adds up polynomials of values as far apart as 1 and 500, which bf16 cannot hold; the plain
-    iteration keeps small singular values in X itself. Source: Muon, Jordan et al. 2024.
-    """
-    tall = matrix_LMN.shape[-2] > matrix_LMN.shape[-1]
-    x = matrix_LMN.mT if tall else matrix_LMN
-    x = (x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) * 1.02 + 1e-7)).bfloat16()
-    for a, b, c in coefficients:
-        gram = torch.bmm(x, x.mT)
-        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, polynomial, x, beta=a)
-    return (x.mT if tall else x).to(matrix_LMN.dtype)

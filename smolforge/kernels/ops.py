@@ -158,16 +158,18 @@ def square_norms(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack(squares).sum() if squares else torch.zeros((), dtype=torch.float64)
 
 
-def newton_schulz(matrix_LMN: Tensor) -> Tensor:
-    """The nearest half-orthogonal matrices, roughly; see `reference.newton_schulz`. On CUDA in bf16.
+def newton_schulz(matrix_LMN: Tensor, compute: torch.dtype = torch.float32) -> Tensor:
+    """The nearest half-orthogonal matrices, roughly; see `reference.newton_schulz`.
 
-    On the CPU a few at a time, so that what lies between two products stays in the cache.
+    In bf16 where training computes in it, and on CUDA; else in fp32. On the CPU a few at a time, so that what lies between
+    two products stays in the cache.
     """
     if matrix_LMN.is_cuda:
-        return gpu.newton_schulz(matrix_LMN)
+        return reference.newton_schulz_bf16(matrix_LMN)
+    made = reference.newton_schulz_bf16 if compute == torch.bfloat16 else reference.newton_schulz
     count, numbers = max(1, len(matrix_LMN)), matrix_LMN.numel()
     parts = matrix_LMN.split(max(1, NEWTON_SCHULZ_NUMBERS * count // max(1, numbers)))
-    return torch.cat([reference.newton_schulz(part) for part in parts])
+    return torch.cat([made(part) for part in parts])
 
 
 def adamw_step(

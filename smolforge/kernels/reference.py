@@ -252,6 +252,26 @@ def newton_schulz(
     return (x.mT if tall else x).to(matrix_LMN.dtype)
 
 
+@torch.no_grad()
+def newton_schulz_bf16(
+    matrix_LMN: Tensor, coefficients: tuple[tuple[float, float, float], ...] = NEWTON_SCHULZ
+) -> Tensor:
+    """`newton_schulz` in bf16, without its Gram form.
+
+    The Gram form adds up polynomials of values as far apart as 1 and 500, which bf16 cannot hold; the plain
+    iteration keeps small singular values in X itself. Source: Muon, Jordan et al. 2024.
+    """
+    tall = matrix_LMN.shape[-2] > matrix_LMN.shape[-1]
+    x = matrix_LMN.reshape(-1, *matrix_LMN.shape[-2:])
+    x = x.mT if tall else x
+    x = (x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) * 1.02 + 1e-7)).bfloat16()
+    for a, b, c in coefficients:
+        gram = torch.bmm(x, x.mT)
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return (x.mT if tall else x).to(matrix_LMN.dtype).reshape(matrix_LMN.shape)
+
+
 def _newton_schulz(x: Tensor, coefficients: tuple[tuple[float, float, float], ...]) -> Tensor:
     for a, b, c in coefficients:
         gram = x @ x.mT

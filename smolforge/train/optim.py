@@ -26,6 +26,7 @@ class Optimizer:
     first      gradient average (AdamW) or momentum (Muon)
     second     squared-gradient average (AdamW)
     team       the processes among whom the parameters are split, and their averages with them
+    compute    number type of the model's products; Muon's iterations take it where it is bf16
     """
 
     config: OptimConfig
@@ -34,6 +35,7 @@ class Optimizer:
     first: dict[str, Tensor] = field(default_factory=dict)
     second: dict[str, Tensor] = field(default_factory=dict)
     team: Team | None = None
+    compute: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
         self._stacks = _stacks(self.parameters) if self.config.kind == "muon" else []
@@ -100,9 +102,9 @@ class Optimizer:
         ahead = torch._foreach_lerp(grads, momenta, config.momentum)
         rows, columns = parameters[0].shape
         if self.team is None:
-            updates = list(kernels.newton_schulz(torch.stack(ahead)).unbind(0))
+            updates = list(kernels.newton_schulz(torch.stack(ahead), self.compute).unbind(0))
         else:
-            updates = orthogonalised(self.team, ahead, rows)
+            updates = orthogonalised(self.team, ahead, rows, self.compute)
         size = lr * max(1.0, rows / columns) ** 0.5
         if config.weight_decay:
             torch._foreach_mul_(weights, 1.0 - lr * config.weight_decay)
@@ -134,7 +136,7 @@ def is_table(name: str) -> bool:
 def make_optimizer(model: Llama, config: OptimConfig, team: Team | None = None) -> Optimizer:
     """A fresh optimiser over the parameters of `model` that are trained, or over this process's rows of them."""
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    return Optimizer(config, trained, team=team)
+    return Optimizer(config, trained, team=team, compute=model.compute)
 
 
 def _stacks(parameters: Mapping[str, Tensor]) -> list[list[str]]:

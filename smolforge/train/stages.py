@@ -98,7 +98,7 @@ def pretrain_cost(cfg: PretrainConfig) -> Cost:
     )
 
 
-@stage(makes=Checkpoint, version=1, cost=pretrain_cost, spreads=True)
+@stage(makes=Checkpoint, version=2, cost=pretrain_cost, spreads=True)
 def pretrain(
     cfg: PretrainConfig,
     job: Job,

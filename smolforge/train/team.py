@@ -116,7 +116,7 @@ def _rows_each(rows: int, parts: int) -> int:
 
 
 @torch.no_grad()
-def orthogonalised(team: Team, shards: Sequence[Tensor], rows: int) -> list[Tensor]:
+def orthogonalised(team: Team, shards: Sequence[Tensor], rows: int, compute: torch.dtype) -> list[Tensor]:
     """`newton_schulz` of a stack of matrices of `rows` rows, of which every process has its rows: m x N each.
 
     Each matrix is made orthogonal by one process only. Within each copy of the model its rows go to
@@ -135,7 +135,7 @@ def orthogonalised(team: Team, shards: Sequence[Tensor], rows: int) -> list[Tens
     first = (copy * parts + part) * each
     real = max(0, min(each, len(shards) - first))
     if real:
-        owned[:real, :rows] = kernels.newton_schulz(owned[:real, :rows].contiguous())
+        owned[:real, :rows] = kernels.newton_schulz(owned[:real, :rows].contiguous(), compute)
     back = owned.view(each, parts, padded, columns).transpose(0, 1).reshape(parts * each, padded, columns)
     back = _swap(team, back)
     if copies > 1:
