@@ -7,6 +7,7 @@ the one with the lowest predicted bits per byte is taken.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ WIDEST_DEVIATION = 576
 """Beyond this width the deviation falls with its root, so that the first logits grow no larger."""
 MOST_BATCH = 262_144
 STEPS_WANTED = 800
+RATE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,16 @@ def _batch_tokens(tokens: float, length: int, least: int) -> int:
 
 def split_tokens(choice: Choice, shares: Mapping[str, float]) -> dict[str, int]:
     """Tokens of each phase, in whole steps; the last phase takes the rest."""
-    steps = max(len(shares), choice.tokens // choice.batch_tokens)
+    return phase_tokens(choice.tokens, choice.batch_tokens, shares)
+
+
+def phase_tokens(tokens: int, batch_tokens: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """The same of `tokens` in steps of `batch_tokens`."""
+    steps = max(len(shares), tokens // batch_tokens)
     names = list(shares)
     counts = {name: max(1, round(steps * shares[name])) for name in names}
     counts[names[-1]] = max(1, steps - sum(counts[name] for name in names[:-1]))
-    return {name: count * choice.batch_tokens for name, count in counts.items()}
+    return {name: count * batch_tokens for name, count in counts.items()}
 
 
 def reasons(
@@ -223,8 +230,43 @@ def measure_rate(
     return Rate(found)
 
 
+def training_rate(
+    model: ModelConfig,
+    batch_tokens: int,
+    length: int,
+    threads: int,
+    device: str,
+    compute: Compute,
+    compiled: bool,
+) -> float:
+    """Tokens a second at which this model is trained in steps of `batch_tokens`: of a typical step in `RATE_SECONDS`."""
+    import torch
+
+    torch.set_num_threads(threads)
+    steps = _step_seconds(model, batch_tokens, length, device, compute, compiled, RATE_SECONDS)
+    typical = statistics.median(gradient + update for gradient, update in steps)
+    return max(1, batch_tokens // length) * length / typical
+
+
 def _measure(config: ModelConfig, bench: Bench, device: str, compute: Compute, compiled: bool) -> float:
     """FLOP/s of a step of `typical_batch` tokens: gradients timed on fewer, the optimiser by itself."""
+    length = config.max_position_embeddings
+    steps = _step_seconds(config, bench.measured_tokens, length, device, compute, compiled)
+    per_token = min(gradient for gradient, _ in steps) / (max(1, bench.measured_tokens // length) * length)
+    seconds = per_token * bench.typical_batch + min(update for _, update in steps)
+    return bench.typical_batch * config.flops_per_token(length) / seconds
+
+
+def _step_seconds(
+    config: ModelConfig,
+    tokens: int,
+    length: int,
+    device: str,
+    compute: Compute,
+    compiled: bool,
+    least_seconds: float = 0.0,
+) -> list[tuple[float, float]]:
+    """(gradient, update) of real steps over made-up tokens: at least three, and for at least so long."""
     import numpy as np
     import torch
 
@@ -237,25 +279,23 @@ def _measure(config: ModelConfig, bench: Bench, device: str, compute: Compute, c
     from smolforge.train.parallel import place
     from smolforge.train.precision import compute_dtype
 
-    length = config.max_position_embeddings
     model = Llama(config, compute_dtype(compute, device))
     model.initialise(0)
     place(model, device, None, compiled=compiled)
     optimizer = make_optimizer(model, OptimConfig())
-    rows = max(1, bench.measured_tokens // length)
-    tokens = np.random.default_rng(0).integers(0, config.vocab_size, (rows, length))
+    rows = max(1, tokens // length)
+    tokens_BT = np.random.default_rng(0).integers(0, config.vocab_size, (rows, length))
     starts = np.tile((np.arange(length) // 128 * 128).astype(np.int32), (rows, 1))
-    batch = Batch(tokens, tokens, np.ones((rows, length), np.float32), starts)
-    gradient_seconds, update_seconds = [], []
-    for _ in range(3):  # the first is slow, the others differ by what else the machine does
+    batch = Batch(tokens_BT, tokens_BT, np.ones((rows, length), np.float32), starts)
+    found: list[tuple[float, float]] = []
+    while (
+        len(found) < 3 or sum(map(sum, found)) < least_seconds
+    ):  # the first is slow, others differ by other work
         began = time.perf_counter()
         accumulate(model, batch, next_token_loss(), rows * length)  # its sums were read: it is done
         between = time.perf_counter()
         optimizer.step(0.01, 1.0 / batch.positions)
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
-        gradient_seconds.append(between - began)
-        update_seconds.append(time.perf_counter() - between)
-    per_token = min(gradient_seconds) / batch.positions
-    seconds = per_token * bench.typical_batch + min(update_seconds)
-    return bench.typical_batch * config.flops_per_token(length) / seconds
+        found.append((between - began, time.perf_counter() - between))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +22,10 @@ from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import load_model
 from smolforge.stage import Job
-from smolforge.train import law
+from smolforge.train import law, sizing
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig, ScheduleConfig
+from smolforge.train.fill_stages import FillConfig, fill_minutes
 from smolforge.train.loop import TrainState, accumulate, fit
 from smolforge.train.loss import LossSum, next_token_loss
 from smolforge.train.optim import make_optimizer
@@ -500,6 +502,29 @@ class TestSizing:
         assert law.worth_bytes(4e6, 4e6) == 4e6
         assert 2.8e6 < law.worth_bytes(3e6, 1e6) < 3e6
         assert law.worth_bytes(1e9, 1e6) < 17e6
+
+    def test_minutes_are_filled(self, tmp_path):
+        """Whole steps, as many as the measured rate gives, in the phases' shares; or as many as are asked for."""
+        model = sizing.model_of((32, 64, 1, 1, 1, 32), 128, 64)
+        cfg = FillConfig(
+            minutes=0.5, pretrain_share=0.2, phases={"one": 0.25, "two": 0.75}, model=model, batch_tokens=256,
+            length=64, compute="float32",
+        )  # fmt: skip
+        for name, tokens in (("measured", None), ("given", 10_000)):
+            (tmp_path / name).mkdir()
+            job = Job(out=tmp_path / name, work=tmp_path / name, log=Log(), threads=1)
+            facts = fill_minutes(replace(cfg, tokens=tokens), job)
+            phases = json.loads((job.out / "sizing.json").read_text())["phase_tokens"]
+            assert sum(phases.values()) == facts["tokens"] and all(n % 256 == 0 for n in phases.values())
+            assert phases["two"] == pytest.approx(3 * phases["one"], abs=4 * 256)
+            if tokens is None:
+                assert facts["tokens"] == pytest.approx(6 * facts["tokens_per_second"], abs=2 * 256)
+            else:
+                assert facts["tokens"] == 10_000 // 256 * 256 and facts["tokens_per_second"] == 0
+        with pytest.raises(ConfigError, match="add up"):
+            replace(cfg, phases={"one": 0.5})
+        with pytest.raises(ConfigError, match="tokens"):
+            replace(cfg, tokens=0)
 
     def test_stage_measures_and_explains(self, data, tmp_path):
         for part in ("out", "work"):
