@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from smolforge.artifacts import ChatData, Checkpoint, EvalTexts, Facts, PreferenceData, Sizing, Tokenizer
+from smolforge.artifacts import (
+    ChatData,
+    Checkpoint,
+    Corpus,
+    EvalTexts,
+    Facts,
+    PreferenceData,
+    Sizing,
+    Tokenizer,
+)
 from smolforge.config import config, from_plain
 from smolforge.errors import ConfigError, InputError
 from smolforge.model.config import LoraConfig
@@ -43,6 +52,7 @@ class SftConfig:
     batch_tokens  positions a step; rounded down to whole rows
     skills        which skills of the data; empty means all
     lora          train adapters beside the frozen weights, and add them at the end; a sizing may say so too
+    replay_share  part of what is read that is text from before, equally of every domain, where such is given
     watch         how held-out conversations and texts are watched, where they are given
     """
 
@@ -53,6 +63,7 @@ class SftConfig:
     optim: OptimConfig = SFT_OPTIM
     schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_share=0.1, floor=0.0)
     lora: LoraConfig | None = None
+    replay_share: float = 0.2
     watch: WatchConfig = WatchConfig()
     compute: Compute = "auto"
     seed: int = 0
@@ -60,6 +71,8 @@ class SftConfig:
 
     def __post_init__(self) -> None:
         _at_least_one(self, "epochs", "length", "batch_tokens", "save_every_steps")
+        if not 0 <= self.replay_share < 1:
+            raise ConfigError(f"`replay_share` is {self.replay_share}", fix="use a share from 0, below 1")
 
 
 @config
@@ -172,21 +185,24 @@ def sft(
     init: Checkpoint,
     tokenizer: Tokenizer,
     data: ChatData,
+    replay: Mapping[str, Corpus] | None = None,
     sizing: Sizing | None = None,
     watched: EvalTexts | None = None,
     watched_chats: ChatData | None = None,
 ) -> Facts:
-    """Tune a model on conversations; the loss counts the assistant's words only.
+    """Tune a model on conversations; the loss counts the assistant's words, and all of what is read again from before.
 
     A sizing's `tune` (tokens, rows, rates, adapters) takes the place of the config's; where it has no tokens, for there
     are no conversations, the result is `init`, byte for byte. With `watched` texts and `watched_chats`, what the
     assistant says in those is what the tuning is for, and the best state by it comes out.
 
     Writes  config.json, model.safetensors, losses.jsonl; adapter/ with adapters; watch.json with watched texts
-    Facts   parameters, tokens, loss, flops; conversations used and left out; as `pretrain` for adapters and watched texts
+    Facts   parameters, tokens, loss, flops; conversations used and left out, texts read again; as `pretrain` for adapters
+            and watched texts
     Raises  InputError for a conversation that cannot be read, StageError when training breaks
     """
     from smolforge.align.conversations import conversation_example, read_conversations
+    from smolforge.align.replay import replayed
     from smolforge.data.tokens.batches import ExampleBatches
     from smolforge.model.lora import add_adapters
     from smolforge.train.loss import next_token_loss
@@ -201,10 +217,11 @@ def sft(
     if cfg.lora is not None:
         add_adapters(model, cfg.lora, cfg.seed)
     chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
-    examples = [conversation_example(tok, conversation) for conversation in chosen]
     length = _row_length(cfg.length, job, model)
+    examples = [conversation_example(tok, conversation) for conversation in chosen]
+    again = replayed(tok, replay or {}, examples, length, cfg.replay_share, cfg.seed)
     rows = max(1, cfg.batch_tokens // length)
-    batches = ExampleBatches(examples, length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
+    batches = ExampleBatches([*examples, *again], length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
     steps = min(batches.count_batches(), most_steps or batches.count_batches())
     loss, worst = next_token_loss(cfg.optim.z_loss), WORSE_THAN_GUESSING * math.log(tok.vocab_size)
     course = _course(cfg, model, batches, loss, steps, worst=worst)
@@ -215,7 +232,8 @@ def sft(
     )
     with joined(job.rank, job.ranks, job.shard, job.device) as team:
         facts = _tune(job, tok, course, init, length, team, lora=cfg.lora)
-    return {**facts, "conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
+    told = {"conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
+    return {**facts, **told, **({"read_again": len(again)} if replay else {})}
 
 
 def _sized(cfg: SftConfig, sizing: Sizing | None) -> tuple[SftConfig, int | None]:

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from worlds import WORDS, ask, saying, talk, write_lines
@@ -19,6 +21,7 @@ from smolforge.align.conversations import (
 from smolforge.align.dpo import PairBatches, TokenPair, usable_pairs
 from smolforge.align.grpo import group_advantages
 from smolforge.align.preferences import Sampler, _Answer, as_question, choose_questions
+from smolforge.align.replay import replayed
 from smolforge.align.rewards import reward_answers
 from smolforge.align.rows import logprobs_of, rows_of
 from smolforge.align.stages import (
@@ -31,7 +34,7 @@ from smolforge.align.stages import (
     sample_pairs,
     sft,
 )
-from smolforge.artifacts import ChatData, Checkpoint
+from smolforge.artifacts import ChatData, Checkpoint, Corpus
 from smolforge.data.tokens.batches import Example, ExampleBatches
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.task import Item
@@ -303,6 +306,38 @@ def test_instruction_tuning_teaches_the_answers(world, tuned):
     scores, _ = evaluate(model, tok, items, form="chat")
     assert scores[0].value >= 0.75
     assert json.loads((tuned.path / "config.json").read_text())["eos_token_id"] == tok.turn_end_id
+
+
+def test_texts_are_read_again_beside_the_conversations(world, compute, tmp_path):
+    """Their part of the tokens, of every domain alike, cut where rows end; and what is replayed is not forgotten."""
+    tok, length = world["tok"], 32
+    corpora = {}
+    for name, count in (("long", 1), ("many", 60)):
+        (tmp_path / name).mkdir()
+        rows = [{"id": str(n), "text": " ".join(WORDS * (40 if count == 1 else 3))} for n in range(count)]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name / "documents-00000.parquet")
+        corpora[name] = Corpus(tmp_path / name, "k", "d", {})
+    beside = [conversation_example(tok, c) for c in read_conversations(world["data"].path)]
+    tokens = sum(min(length, len(e.tokens)) for e in beside)
+    again = replayed(tok, corpora, beside, length, 0.5, 0)
+    assert sum(len(e.tokens) for e in again) == pytest.approx(tokens, abs=3 * length)
+    assert all(e.weights.all() and len(e.tokens) <= length + 1 for e in again)
+    assert not replayed(tok, corpora, beside, length, 0.0, 0) and not replayed(
+        tok, {}, beside, length, 0.5, 0
+    )
+    losses = {}
+    for share in (0.0, 0.5):
+        job = job_in(tmp_path / f"share-{share}")
+        cfg = SftConfig(
+            epochs=8, length=length, batch_tokens=128, replay_share=share, compute=compute,
+            optim=OptimConfig(kind="adamw", lr=5e-3),
+        )  # fmt: skip
+        facts = sft(cfg, job, **inputs(world, "init", "tokenizer", "data"), replay=corpora)
+        assert bool(facts["read_again"]) == (share > 0)
+        reader = TorchLanguageModel(load_model(job.out))
+        [found] = reader.logprobs([[tok.start_id]], [tok.encode(" ".join(WORDS * 3))])
+        losses[share] = -found.total
+    assert losses[0.5] < 0.7 * losses[0.0]
 
 
 def test_pairs_are_ranked_by_the_items(world, tuned, compute, tmp_path):
