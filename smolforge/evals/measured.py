@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smolforge.errors import InputError
+from smolforge.evals import stats
+from smolforge.intervals import Interval
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -19,6 +23,11 @@ class Measured:
     right: Mapping[tuple[str, str], bool]
     bits: Mapping[tuple[str, str], tuple[float, float]]
     credit: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def share_right(self) -> float:
+        """Of all items together."""
+        return sum(self.right.values()) / max(1, len(self.right))
 
     @property
     def known_skills(self) -> frozenset[str]:
@@ -38,6 +47,15 @@ def read_measured(scores: Path) -> Measured:
             if s.get("metric") == "credit"
         },
         bits={(str(b["domain"]), str(b["id"])): (float(b["bits"]), float(b["bytes"])) for b in bits},
+    )
+
+
+def pooled_change(before: Measured, after: Measured) -> Interval:
+    """The difference over all items together, in pairs; InputError where they are not the same."""
+    if before.right.keys() != after.right.keys():
+        raise InputError("the two models did not answer the same items", fix="evaluate both again")
+    return stats.paired_share_difference(
+        list(before.right.values()), [after.right[item] for item in before.right]
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,6 +73,8 @@ def read_steps(run: Run) -> list[Step]:
         plain = made.json("scores.json")
         if not isinstance(plain, list) or made.label.startswith(("before/", "after/")):
             continue  # an adaptation's two ends are compared with each other, in a section of their own
+        if made.label.endswith("/decision"):  # the report reads what no decision has
+            continue
         models = run.inputs(made, "Checkpoint", "DeviceModel")
         form = str(made.config.get("form", "")) if isinstance(made.config, Mapping) else ""
         samples = {str(line.get("id")): line for line in made.lines("samples.jsonl")}
@@ -183,7 +185,7 @@ def judge_steps(run: Run, steps: list[Step]) -> list[Judgement]:
             name: step.cells[name] for name in skills if name in step.cells and step.cells[name].change
         }
         if changed:
-            found.append(_judge(step, aim, changed, before))
+            found.append(_judge(step, aim, changed, before, pooled(before, step, changed)))
     return found
 
 
@@ -209,7 +211,21 @@ def _rewarded_skills(run: Run, model: Made | None) -> list[str]:
     return sorted({str(line.get("skill")) for one in pairs for line in one.lines("pairs.jsonl")})
 
 
-def _judge(step: Step, aim: str, changed: Mapping[str, Cell], before: Step) -> Judgement:
+def pooled(before: Step, after: Step, skills: Iterable[str]) -> Interval | None:
+    """The change over all items of two skills or more together, in pairs; None where they are not the same items."""
+    wanted = {name for name in skills if name in after.cells and not after.cells[name].is_bits}
+    ids = [i for i, line in after.samples.items() if line.get("skill") in wanted]
+    if len(wanted) < 2 or not ids or any(i not in before.samples for i in ids):
+        return None
+    return stats.paired_share_difference(
+        [bool(before.samples[i].get("right")) for i in ids],
+        [bool(after.samples[i].get("right")) for i in ids],
+    )
+
+
+def _judge(
+    step: Step, aim: str, changed: Mapping[str, Cell], before: Step, together: Interval | None
+) -> Judgement:
     better = [name for name, cell in changed.items() if cell.verdict == "better"]
     worse = [name for name, cell in changed.items() if cell.verdict == "worse"]
     same = [name for name in changed if name not in better and name not in worse]
@@ -219,14 +235,15 @@ def _judge(step: Step, aim: str, changed: Mapping[str, Cell], before: Step) -> J
         if names
     ]
     if not told:
-        told = ["it did not help: nothing changed by more than noise"]
+        told = ["not shown to help: no skill changed by more than noise"]
     elif same:
         told.append(f"{_told(same, changed)} stayed within noise")
-    outcome: Outcome
-    if better:
-        outcome = "partly" if worse else "yes"
-    else:
-        outcome = "no" if worse else "unclear"
+    outcome: Outcome = ("partly" if worse else "yes") if better else ("no" if worse else "unclear")
+    if together is not None:
+        value, low, high = (f"{100 * x:+.1f}" for x in (together.value, together.low, together.high))
+        told.append(f"all questions together {value} points [{low}, {high}], in pairs")
+        if together.excludes(0.0) and outcome != "partly":
+            outcome = "yes" if together.value > 0 else "no"
     note = "" if step.form == before.form else f" Asked as {step.form} from here on, as {before.form} before."
     return Judgement(step.name, aim, outcome, "; ".join(told) + "." + note)
 

@@ -27,7 +27,7 @@ MADE_ON = {
 }
 BEGUN_KEY = "b" * 64
 """Of what a run that was cut is in the middle of; its stage has no name."""
-ABILITY = {"phase-1": 0.10, "phase-2": 0.18, "phase-3": 0.27, "sft": 0.55, "dpo": 0.60, "grpo": 0.66}
+ABILITY = {"phase-1": 0.10, "phase-2": 0.18, "phase-3": 0.27, "sft": 0.55, "dpo": 0.555, "grpo": 0.66}
 
 
 class FakeLab:

@@ -16,6 +16,8 @@ import pytest
 from report_fixture import BEGUN_KEY, DOMAINS, EVIL, SKILLS, make_lab
 
 from smolforge.evals.stats import share_interval
+from smolforge.intervals import Interval
+from smolforge.report import compare
 from smolforge.report.beside import beside
 from smolforge.report.build import build_report
 from smolforge.report.charts import LossPart, loss_chart, score_chart, smoothed
@@ -202,7 +204,8 @@ def test_judgements_look_at_what_a_step_is_for(whole: Path) -> None:
     assert list(told) == ["phase-2", "phase-3", "sft", "dpo", "grpo"]
     assert told["phase-2"].aim == "every skill and domain" and "all 5 domains" in told["phase-2"].sentence
     assert told["sft"].outcome == "yes" and "as text before" in told["sft"].sentence
-    assert told["dpo"].outcome == "unclear" and "nothing changed" in told["dpo"].sentence
+    assert told["dpo"].outcome == "unclear" and "not shown to help" in told["dpo"].sentence
+    assert "all questions together +" in told["sft"].sentence
     assert told["grpo"].aim == "the skills it rewards" and "both skills" in told["grpo"].sentence
 
 
@@ -289,7 +292,7 @@ def test_no_number_is_known_to_a_pointer_alone(page: str) -> None:
 
 
 def test_what_did_not_help_is_said_not_to_have(page: str) -> None:
-    assert "it did not help: nothing changed by more than noise" in page
+    assert "not shown to help: no skill changed by more than noise" in page
 
 
 def test_internals_are_folded(page: str) -> None:
@@ -347,3 +350,34 @@ def test_conversations_come_first_with_their_turns_and_system_prompt(page: str) 
         for words in ("Told to be: You are a pirate.", "Who are you?", "A pirate.", "Sure?")
     ]
     assert order == sorted(order) and first.count("<article") == 2 and "(nothing)" in first
+
+
+def _step(name: str, right: dict[str, str], before: compare.Step | None = None) -> compare.Step:
+    """A step in which the items of a skill, one a letter, are right where it is `+`."""
+    samples = {
+        f"{skill}-{n}": {"skill": skill, "id": f"{skill}-{n}", "right": mark == "+"}
+        for skill, marks in right.items()
+        for n, mark in enumerate(marks)
+    }
+    cells = {}
+    for skill, marks in right.items():
+        value = marks.count("+") / len(marks)
+        change = None
+        if before is not None:
+            old = before.cells[skill].value
+            change = Interval(value - old, value - old - 0.1, value - old + 0.1)
+        cells[skill] = Cell(value, value - 0.1, value + 0.1, 0.0, len(marks), "share", change, True)
+    return compare.Step(name, "chat", None, None, cells, samples)  # type: ignore[arg-type]
+
+
+def test_harm_that_no_skill_shows_alone_is_shown_by_all_together() -> None:
+    """Seven skills a little worse each: within noise one by one, and no doubt in sum."""
+    before = _step("sft", {f"skill {n}": "+" * 20 + "-" * 20 for n in range(7)})
+    after = _step("grpo", {f"skill {n}": "-" + "+" * 19 + "-" * 20 for n in range(7)}, before)
+    together = compare.pooled(before, after, after.cells)
+    assert together is not None and together.value == pytest.approx(-7 / 280) and together.high < 0
+    judged = compare._judge(after, "the chat skills", after.cells, before, together)
+    assert judged.outcome == "no" and "all questions together -2.5 points [" in judged.sentence
+    assert compare.pooled(before, after, ["skill 1"]) is None, "one skill has its own line"
+    other = _step("dpo", {"skill 0": "+", "skill 1": "+" * 50}, None)
+    assert compare.pooled(before, other, other.cells) is None, "other items are no pairs"
