@@ -271,10 +271,8 @@ def keep_best(
     Facts   parameters, kept, gain_points (questions gained plus percent of bits saved), and what `models[kept]` says of itself
     Raises  ConfigError when names do not match
     """
-    import os
-    import shutil
-
     from smolforge.adapt import judging
+    from smolforge.align.keep_stages import take_over
     from smolforge.evals.measured import read_measured
 
     if set(models) != set(scores) or judging.ORIGINAL not in models:
@@ -282,13 +280,7 @@ def keep_best(
     measured = {name: read_measured(one.path) for name, one in scores.items()}
     kept, cases = judging.choose(measured, cfg.most_forgotten)
     chosen = models[kept]
-    for file in ("config.json", "model.safetensors"):
-        try:
-            os.link(chosen.path / file, job.out / file)  # the same sealed bytes twice need no second place
-        except OSError:
-            shutil.copyfile(chosen.path / file, job.out / file)
-    if (chosen.path / "adapter").is_dir():
-        shutil.copytree(chosen.path / "adapter", job.out / "adapter")
+    take_over(chosen, job)
     plain = {"kept": kept, "cases": cases}
     (job.out / "choice.json").write_text(
         json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

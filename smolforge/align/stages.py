@@ -203,6 +203,7 @@ def sft(
     """
     from smolforge.align.conversations import conversation_example, read_conversations
     from smolforge.align.replay import replayed
+    from smolforge.data.read.documents import read_rows
     from smolforge.data.tokens.batches import ExampleBatches
     from smolforge.model.lora import add_adapters
     from smolforge.train.loss import next_token_loss
@@ -219,7 +220,8 @@ def sft(
     chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
     length = _row_length(cfg.length, job, model)
     examples = [conversation_example(tok, conversation) for conversation in chosen]
-    again = replayed(tok, replay or {}, examples, length, cfg.replay_share, cfg.seed)
+    texts = {name: (row["text"] for row in read_rows(one.path)) for name, one in (replay or {}).items()}
+    again = replayed(tok, texts, examples, length, cfg.replay_share, cfg.seed)
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches([*examples, *again], length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
     steps = min(batches.count_batches(), most_steps or batches.count_batches())

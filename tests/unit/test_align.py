@@ -319,12 +319,13 @@ def test_texts_are_read_again_beside_the_conversations(world, compute, tmp_path)
         corpora[name] = Corpus(tmp_path / name, "k", "d", {})
     beside = [conversation_example(tok, c) for c in read_conversations(world["data"].path)]
     tokens = sum(min(length, len(e.tokens)) for e in beside)
-    again = replayed(tok, corpora, beside, length, 0.5, 0)
+    texts = {
+        name: [" ".join(WORDS * times)] * count for name, times, count in (("long", 40, 1), ("many", 3, 60))
+    }
+    again = replayed(tok, texts, beside, length, 0.5, 0)
     assert sum(len(e.tokens) for e in again) == pytest.approx(tokens, abs=3 * length)
     assert all(e.weights.all() and len(e.tokens) <= length + 1 for e in again)
-    assert not replayed(tok, corpora, beside, length, 0.0, 0) and not replayed(
-        tok, {}, beside, length, 0.5, 0
-    )
+    assert not replayed(tok, texts, beside, length, 0.0, 0) and not replayed(tok, {}, beside, length, 0.5, 0)
     losses = {}
     for share in (0.0, 0.5):
         job = job_in(tmp_path / f"share-{share}")
