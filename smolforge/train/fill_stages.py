@@ -11,6 +11,7 @@ from smolforge.errors import ConfigError
 from smolforge.model.config import ModelConfig
 from smolforge.stage import Job, stage
 from smolforge.train.config import Compute
+from smolforge.train.stages import check_length
 
 
 @config
@@ -43,6 +44,7 @@ class FillConfig:
             raise ConfigError(f"`tokens` is {self.tokens}", fix="use a whole number above 0, or leave it out")
         if not self.phases or abs(sum(self.phases.values()) - 1) > 1e-6 or min(self.phases.values()) <= 0:
             raise ConfigError("the shares of `phases` do not add up to 1", fix="change them")
+        check_length(self.length, self.model)
 
 
 @stage(makes=Sizing, version=1)

@@ -83,7 +83,7 @@ class PretrainConfig:
         if self.save_every_steps < 1:
             raise ConfigError(f"`save_every_steps` is {self.save_every_steps}", fix="use 1 or more")
         if self.model is not None and self.length is not None:
-            _check_length(self.length, self.model)
+            check_length(self.length, self.model)
 
 
 def pretrain_cost(cfg: PretrainConfig) -> Cost:
@@ -211,7 +211,7 @@ def _plan(cfg: PretrainConfig, tokenizer: Tokenizer, init: Checkpoint | None, si
         lora=cfg.lora
         or (from_plain(LoraConfig, lora, "sizing.lora") if (lora := chosen.get("lora")) else None),
     )
-    _check_length(length, plan.model)
+    check_length(length, plan.model)
     check_vocabulary(plan.model.vocab_size, int(tokenizer.facts.get("vocabulary", plan.model.vocab_size)))
     return plan
 
@@ -232,7 +232,7 @@ def branch_of(mixture: ChosenMixture | None) -> Checkpoint | None:
     return Checkpoint(mixture.path / "branch", mixture.key, mixture.digest)
 
 
-def _check_length(length: int, model: ModelConfig) -> None:
+def check_length(length: int, model: ModelConfig) -> None:
     if length > model.max_position_embeddings:
         raise ConfigError(
             f"`length` is {length}, and the model sees {model.max_position_embeddings} positions",

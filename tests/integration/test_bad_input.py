@@ -48,8 +48,8 @@ def refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["plan", "quickstart", "--set", "phases.0.tokns=1"], ["phases.0.tokns", "did you mean `tokens`"]),
-        (["plan", "quickstart", "--set", "phases.0.tokens=many"], ["many", "not a count"]),
+        (["plan", "quickstart", "--set", "phases.0.shar=1"], ["phases.0.shar", "did you mean `share`"]),
+        (["plan", "quickstart", "--set", "tokens=many"], ["many", "not a count"]),
         (["run", "quickstart", "--set", "mixing.base.web=0.09"], ["add up to 1.05", "web 0.09"]),
         (["run", "quickstart", "--scale", "huge"], ["no scale `huge`", "demo"]),
         (["run", "nothing"], ["no recipe `nothing`", "quickstart"]),
