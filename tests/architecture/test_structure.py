@@ -76,13 +76,13 @@ MOST_LINES = {
     "mix": 2_800,
     "evals": 3_900,
     "evals/tasks": 2_600,
-    "align": 1_800,
+    "align": 2_100,
     "adapt": 1_150,
     "device": 2_250,
     "device/engine": 1_600,
     "released": 1_500,
     "serve": 2_650,
-    "report": 3_100,
+    "report": 3_150,
 }
 """Budget of each room: lines of its code, tables and texts together."""
 MOST_DEPENDENCIES = 21
