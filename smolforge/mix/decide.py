@@ -13,6 +13,7 @@ import numpy as np
 
 from smolforge.mix import ledger, planning
 from smolforge.mix.law import (
+    MISFIT,
     PAIRED,
     Array,
     Contrast,
@@ -289,8 +290,10 @@ def _predicted(
     for place, skill in enumerate(worlds.skills):
         if skill in now.looks[-1].bits:
             level, error = now.looks[-1].bits[skill]
-            spread = 1.645 * float(np.hypot(fell_DS[:, place].std(), PAIRED * error))
-            centre = level + float(fell_DS[:, place].mean()) + ledger.bias(now.entries, skill)
+            fell = float(fell_DS[:, place].mean())
+            parts = (float(fell_DS[:, place].std()), PAIRED * error, MISFIT * fell)
+            spread = 1.645 * float(np.linalg.norm(parts))
+            centre = level + fell + ledger.bias(now.entries, skill)
             found[skill] = (centre, centre - spread, centre + spread)
     return found
 

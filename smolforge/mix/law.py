@@ -41,6 +41,10 @@ PAIRED = 0.3
 """Noise of a skill between two looks, as a share of its standard error over items: the items are the same ones, so that
 most of it moves the level of all looks together. Chosen, untested."""
 
+MISFIT = 0.4
+"""Standard deviation of a predicted change by what no power law knows (skills that come all at once, the falling rate), as a
+share of the change. Set where 85% of 80 changes came inside their 90% intervals, 69% without it (docs/LOG.md, 2026-11-27)."""
+
 
 @dataclass(frozen=True)
 class Look:
