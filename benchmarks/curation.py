@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from train_cpu import processor, write_result
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -34,12 +35,6 @@ from smolforge.data.web.extract import ExtractionError, extract_html
 
 HERE = Path(__file__).resolve().parent
 FILES = ("article_extraction_benchmark", "trafilatura_eval")
-WATCHED = """
-import resource, subprocess, sys
-run = subprocess.run(sys.argv[1:])
-print("MEMORY", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
-sys.exit(run.returncode)
-"""
 OURS = """
 import json, sys, time
 from pathlib import Path
@@ -93,16 +88,32 @@ def _stream(html: str) -> Any:
 
 
 def timed(command: list[str], env: dict[str, str]) -> dict[str, Any]:
-    """Seconds of a command, its last line of JSON, and the most memory that one of its processes held."""
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", WATCHED, *command], env=env, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise SystemExit(done.stderr[-3000:])
-    lines = done.stdout.splitlines()
+    """Seconds of a command, its last line of JSON, and the most memory that it and its children held together."""
+    start, most = time.perf_counter(), 0
+    with tempfile.TemporaryFile("w+") as said:
+        run = subprocess.Popen(command, env=env, stdout=said, stderr=subprocess.STDOUT, text=True)
+        while run.poll() is None:
+            most = max(most, held_bytes(run.pid))
+            time.sleep(0.1)
+        seconds = time.perf_counter() - start
+        said.seek(0)
+        lines = said.read().splitlines()
+    if run.returncode:
+        raise SystemExit("\n".join(lines[-30:]))
     told = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-    memory = next(int(line.split()[1]) for line in lines if line.startswith("MEMORY"))
-    return {"seconds": seconds, "most_memory_mib": memory, **told}
+    return {"seconds": round(seconds, 2), "most_memory_mib": most >> 20, **told}
+
+
+def held_bytes(pid: int) -> int:
+    """Memory of a process and all that it started; what they share counts in each."""
+    total = 0
+    try:
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.Error:  # one ended while it was asked
+        pass
+    return total
 
 
 def token_f1(text: str, reference: str) -> float:

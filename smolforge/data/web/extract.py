@@ -134,7 +134,10 @@ def open_wrappers(tree: Any) -> None:
         if not _names_furniture(node) or (small and not small.isdisjoint(node.iterancestors())):
             continue
         whole = whole or _text_chars(body)
-        if _text_chars(node) <= WRAPPER_SHARE * whole:
+        is_small = (
+            node.xpath("string-length(string())") <= WRAPPER_SHARE * whole
+        )  # scripts too: a bound from above
+        if is_small or _text_chars(node) <= WRAPPER_SHARE * whole:
             small.add(node)  # nothing in it can hold most of the page
             continue
         node.tag = "table" if node.tag == "table" else "div"
