@@ -61,6 +61,7 @@ from smolforge.artifacts import (
 from smolforge.data.read.stages import own_folder, watched_folder
 from smolforge.data.tokens.batches import Documents
 from smolforge.errors import ConfigError, InputError
+from smolforge.evals.half_stages import HalfConfig, half_of
 from smolforge.evals.measured import Measured, read_measured
 from smolforge.evals.stats import Interval
 from smolforge.language_model import Logprob, Sampling
@@ -70,9 +71,7 @@ from smolforge.model.transformer import Llama
 from smolforge.model.weights import save_model
 from smolforge.questions.stages import (
     DocumentFactsConfig,
-    HalfConfig,
     HoldOutDocumentsConfig,
-    half_of,
     hold_out_documents,
 )
 from smolforge.report.adaptation import ALL_SKILLS, OWN_QUESTIONS, OWN_TEXTS, Adaptation, Row, sentence
