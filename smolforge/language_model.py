@@ -21,7 +21,9 @@ class Logprob:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to choose tokens. `temperature` 0 is greedy; `seed` makes sampling repeatable."""
+    """How to choose tokens. `temperature` 0 is greedy; `seed` makes sampling repeatable; with `keep_stop` an answer that
+    ended keeps the token that ended it.
+    """
 
     max_new_tokens: int = 128
     temperature: float = 0.0
@@ -29,6 +31,7 @@ class Sampling:
     top_k: int = 0
     repetition_penalty: float = 1.0
     seed: int = 0
+    keep_stop: bool = False
 
 
 Ended = Callable[[int, Sequence[int]], bool]

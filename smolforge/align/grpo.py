@@ -70,8 +70,8 @@ def group_advantages(rewards: np.ndarray, group: int, *, by_deviation: bool = Tr
 class RolloutBatches:
     """Batches of the model's own answers: `next()` samples from the model as training has made it so far.
 
-    Groups whose answers all earn the same say nothing and are left out; `rewards` holds the mean of the
-    last round. The state carries the answers that were sampled but not yet used, so a resumed training
+    Groups whose answers all earn the same say nothing and are left out; `figures` describe the last round (the mean
+    reward, the share of questions whose answers differ in it, tokens an answer, the share of answers that ended). The state carries the answers that were sampled but not yet used, so a resumed training
     sees exactly what it would have seen.
     """
 
@@ -84,7 +84,6 @@ class RolloutBatches:
         how: Rollout,
         *,
         stop: Sequence[int],
-        end_id: int,
         rounds: int,
     ) -> None:
         if not prompts:
@@ -93,10 +92,10 @@ class RolloutBatches:
             )
         self._model, self._reference = model, reference
         self._prompts, self._judge, self._how = prompts, judge, how
-        self._stop, self._end_id, self._rounds = tuple(stop), end_id, rounds
+        self._stop, self._rounds = tuple(stop), rounds
         self._round = 0
         self._pending: list[dict[str, Any]] = []
-        self.reward = 0.0
+        self.figures: dict[str, float] = {}
 
     def count_batches(self) -> int:
         """How many batches all rounds give."""
@@ -116,22 +115,20 @@ class RolloutBatches:
         questions = self._questions(self._round)
         prompts = [list(self._prompts[q]) for q in questions for _ in range(how.group)]
         sampling = Sampling(
-            max_new_tokens=how.max_new_tokens, temperature=how.temperature, seed=_seed(how.seed, self._round)
-        )
+            max_new_tokens=how.max_new_tokens, temperature=how.temperature, seed=_seed(how.seed, self._round),
+            keep_stop=True,
+        )  # fmt: skip
         answers = TorchLanguageModel(self._model).generate(prompts, sampling, self._stop)
-        ended = [len(answer) < how.max_new_tokens for answer in answers]
+        ended = [bool(answer) and answer[-1] in self._stop for answer in answers]
         numbers = [q for q in questions for _ in range(how.group)]
-        rewards = np.array(self._judge(numbers, answers, ended))
-        self.reward = float(rewards.mean())
+        said = [answer[:-1] if done else answer for answer, done in zip(answers, ended, strict=True)]
+        rewards = np.array(self._judge(numbers, said, ended))
+        self.figures = _round_figures(rewards, how.group, [len(answer) for answer in answers], ended)
         advantages = group_advantages(rewards, how.group, by_deviation=how.by_deviation)
         rows = [
-            {
-                "prompt": prompt,
-                "answer": [*answer, self._end_id] if done else list(answer),
-                "advantage": float(advantage),
-            }
-            for prompt, answer, done, advantage in zip(prompts, answers, ended, advantages, strict=True)
-            if answer or done
+            {"prompt": prompt, "answer": list(answer), "advantage": float(advantage)}
+            for prompt, answer, advantage in zip(prompts, answers, advantages, strict=True)
+            if answer
         ]
         kept = [row for row in rows if row["advantage"] != 0.0] or rows[:1]
         return self._split(kept)
@@ -144,7 +141,7 @@ class RolloutBatches:
         made = []
         for part in parts:
             chosen = [rows[i] for i in part]
-            record: dict[str, Any] = {"rows": chosen, "reward": self.reward}
+            record: dict[str, Any] = {"rows": chosen, "figures": self.figures}
             batch = rows_of([_example(row) for row in chosen], how.length)
             if how.updates > 1:
                 record[OLD] = self._logprobs(self._model, batch)
@@ -162,7 +159,7 @@ class RolloutBatches:
         for name in (OLD, REFERENCE):
             if name in record:
                 extra[name] = np.array(record[name], dtype=np.float32)
-        self.reward = record["reward"]
+        self.figures = record["figures"]
         weights_BT = batch.weights_BT * (extra[ADVANTAGE] != 0)[:, None]
         return replace(batch, extra=extra, weights_BT=weights_BT.astype(np.float32))
 
@@ -178,12 +175,24 @@ class RolloutBatches:
 
     def state(self) -> dict[str, Any]:
         """JSON-ready: rounds sampled, and the answers not yet used."""
-        return {"round": self._round, "pending": self._pending, "reward": self.reward}
+        return {"round": self._round, "pending": self._pending, "figures": self.figures}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`; the model must be restored too."""
         self._round, self._pending = state["round"], list(state["pending"])
-        self.reward = state["reward"]
+        self.figures = dict(state["figures"])
+
+
+def _round_figures(
+    rewards: np.ndarray, group: int, lengths: Sequence[int], ended: Sequence[bool]
+) -> dict[str, float]:
+    by_group = rewards.reshape(-1, group)
+    return {
+        "reward": float(rewards.mean()),
+        "differing": float((by_group.max(1) > by_group.min(1)).mean()),
+        "answer_tokens": float(np.mean(lengths)),
+        "ended": float(np.mean(ended)),
+    }
 
 
 def _example(row: Mapping[str, Any]) -> Example:
@@ -224,7 +233,8 @@ def grpo_loss(
         if by_answer:
             counts_B = sum_rows(torch.ones_like(token_N), row_N, rows).clamp_min(1)
             answers = float((batch.weights_BT > 0).any(1).sum())
-            return LossSum((token_N / counts_B[row_N]).sum(), answers)
+            shares = {name: value * answers / max(1, len(token_N)) for name, value in figures.items()}
+            return LossSum((token_N / counts_B[row_N]).sum(), answers, shares)
         return LossSum(token_N.sum(), float(len(token_N)), figures)
 
     return loss

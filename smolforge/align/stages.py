@@ -138,7 +138,7 @@ class GrpoConfig:
     questions, group  questions a round, answers sampled for each
     updates           optimiser steps from one round
     partial           share of its credit that a wrong answer earns
-    kl_weight         weight of the divergence from the starting model; 0 does without it
+    kl_weight         weight of the divergence from the starting model, which is logged in any case
     by_answer         every answer weighs the same; else every token does
     by_deviation      divide advantages by their group's deviation
     """
@@ -364,7 +364,7 @@ def dpo(
 
     Writes  config.json, model.safetensors, losses.jsonl; adapter/ with adapters
     Facts   parameters, tokens, loss, flops; pairs used and left out; accuracy, the share of pairs that
-            the model ends up ranking as given (over the last steps)
+            the model ends up ranking as given (over the last steps); troubles, if any
     Raises  InputError for a pair that cannot be read, StageError when training breaks
     """
     from smolforge.align import conversations
@@ -413,14 +413,14 @@ def dpo(
     return {**facts, "pairs": len(kept), "left_out": len(made) - len(kept)}
 
 
-@stage(makes=Checkpoint, version=1)
+@stage(makes=Checkpoint, version=2)
 def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, data: ChatData) -> Facts:
     """Let a model try questions whose answers a program can check, and make what worked more likely.
 
     One process alone: the answers are sampled from the model as it is at every round.
 
-    Writes  config.json, model.safetensors, losses.jsonl (with the mean reward of each step)
-    Facts   parameters, tokens, loss, flops; questions; reward, the mean over the last steps
+    Writes  config.json, model.safetensors, losses.jsonl (with reward, answers' length, clipped share and KL of each step)
+    Facts   parameters, tokens, loss, flops; questions; reward, kl, the means over the last steps; troubles, if any
     Raises  InputError when no conversation carries a checkable item, StageError when training breaks
     """
     from smolforge.align import conversations
@@ -443,7 +443,7 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
         texts = [tok.decode(ids) for ids in answers]
         return reward_answers(items, texts, ended, partial=cfg.partial, workers=job.threads)
 
-    reference = load_model(init.path, compute=model.compute).to(job.device) if cfg.kl_weight else None
+    reference = load_model(init.path, compute=model.compute).to(job.device)  # how far it goes is always told
     how = Rollout(
         questions=cfg.questions,
         group=cfg.group,
@@ -462,14 +462,13 @@ def grpo(cfg: GrpoConfig, job: Job, *, init: Checkpoint, tokenizer: Tokenizer, d
         judge,
         how,
         stop=tok.end_ids,
-        end_id=tok.turn_end_id,
         rounds=cfg.rounds,
     )
     loss = grpo_loss(
         clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight, by_answer=cfg.by_answer,
         temperature=cfg.temperature,
     )  # fmt: skip
-    course = _course(cfg, model, batches, loss, batches.count_batches(), lambda: {"reward": batches.reward})
+    course = _course(cfg, model, batches, loss, batches.count_batches(), lambda: batches.figures)
     facts = _tune(job, tok, course, init, length)
     return {**facts, "questions": len(fits)}
 
@@ -555,4 +554,4 @@ def _tune(
         "tokens": (before if isinstance(before, int) else 0) + done.tokens,
         "flops": done.tokens * shape.flops_per_token(length),
     }
-    return facts | done.last_means
+    return facts | done.last_means | ({"troubles": ", ".join(done.troubles)} if done.troubles else {})

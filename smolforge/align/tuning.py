@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from smolforge.align.doctor import Doctor
 from smolforge.model.transformer import Llama
 from smolforge.train.checkpoint import Checkpoints
 from smolforge.train.config import OptimConfig
@@ -56,12 +57,15 @@ class Course:
 
 @dataclass(frozen=True)
 class Done:
-    """The model (rank 0 alone has it), the loss log, the positions trained on, and every figure's mean over the last steps."""
+    """The model (rank 0 alone has it), the loss log, the positions trained on, every figure's mean over the last steps, and what
+    went wrong.
+    """
 
     model: Llama | None
     losses: str
     tokens: int
     last_means: dict[str, float]
+    troubles: list[str]
 
 
 def tune(
@@ -96,7 +100,9 @@ def tune(
         looks = {} if course.watch is None else {"watch": course.watch.state()}
         checkpoints.save(state, {"batches": course.batches.state(), "lines": lines, **looks})
 
-    pace = _Pace(event)
+    pace, doctor = _Pace(event), Doctor(say)
+    for line in lines:
+        doctor.look(line)
     steps = fit(
         state,
         course.batches,
@@ -116,13 +122,14 @@ def tune(
         for step in steps:
             figures = {**step.figures, **(course.extra_figures() if course.extra_figures else {})}
             lines.append(_line(step, figures))
+            doctor.look(lines[-1])
             progress(step.step, course.steps, "steps", _note(step, figures))
             pace.tell(step, figures, last=step.step == course.steps)
             if course.watch is not None and course.watch.after(course.model, step.step, 0):
                 break
     whole = brought_together(state)
     text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
-    return Done(whole.model if whole else None, text, state.tokens, _last_means(lines))
+    return Done(whole.model if whole else None, text, state.tokens, _last_means(lines), doctor.said)
 
 
 def _line(step: Step, figures: Mapping[str, float]) -> dict[str, Any]:

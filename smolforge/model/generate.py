@@ -205,7 +205,7 @@ class TorchLanguageModel:
         ended: Ended | None = None,
         told: Told | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the stop token; `ended` is asked every few steps, `told` hears how many are done.
+        """One answer a prompt, without the stop token unless it is to be kept; `ended` is asked every few steps, `told` hears how many are done.
 
         A prompt too long for the model's positions loses its beginning; an answer ends where they end.
         """
@@ -294,9 +294,10 @@ class TorchLanguageModel:
         open_R = writing.alive_R.clone()
         if len(stops):
             open_R &= ~torch.isin(token_R, stops)
-        rows_R = open_R.nonzero()[:, 0]
+        kept_R = writing.alive_R if writing.chooser.how.keep_stop else open_R
+        rows_R = kept_R.nonzero()[:, 0]
         writing.chosen_RN[rows_R, writing.step_R[rows_R]] = token_R[rows_R]
-        writing.step_R = writing.step_R + open_R
+        writing.step_R = writing.step_R + kept_R
         if ended is not None:
             for row in (open_R & (writing.step_R % ENDED_STEPS == 0)).nonzero()[:, 0].tolist():
                 open_R[row] = not ended(int(writing.place_R[row]), writing.answer(row))

@@ -132,9 +132,7 @@ def grpo(folder: Path, compute: Compute) -> Curve:
         temperature=1.0,
     )
     prompts = [prompt(number) for number in range(10)]
-    batches = RolloutBatches(
-        model, copy.deepcopy(model), prompts, judge, how, stop=(END,), end_id=END, rounds=10
-    )
+    batches = RolloutBatches(model, copy.deepcopy(model), prompts, judge, how, stop=(END,), rounds=10)
     optim = OptimConfig(kind="adamw", lr=5e-3, embedding_lr=5e-3, norm_lr=5e-3, skip_deviations=0.0)
     schedule = ScheduleConfig(kind="linear", warmup_share=0.1, floor=0.1)
     found = train(model, optim, batches, grpo_loss(kl_weight=0.02), schedule, batches.count_batches())

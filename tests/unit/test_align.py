@@ -15,6 +15,7 @@ from smolforge.align.conversations import (
     answer_example,
     answer_ids,
     conversation_example,
+    prompt_ids,
     read_conversations,
     read_pairs,
 )
@@ -38,14 +39,17 @@ from smolforge.artifacts import ChatData, Checkpoint, Corpus
 from smolforge.data.tokens.batches import Example, ExampleBatches
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals.task import Item
+from smolforge.language_model import Sampling
 from smolforge.log import Log
 from smolforge.model.config import Research
 from smolforge.model.generate import TorchLanguageModel
+from smolforge.model.sampling import Chooser
 from smolforge.model.weights import load_model
 from smolforge.stage import Job
 from smolforge.text import tokenizer
 from smolforge.text.chat import render
 from smolforge.train.config import OptimConfig
+from smolforge.train.precision import compute_dtype
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +223,73 @@ def test_log_probabilities_are_those_that_answers_were_sampled_from(world, tempe
         model.config = replace(model.config, research=Research(soft_cap=5.0))
         with pytest.raises(ConfigError, match="caps its logits"):
             logprobs_of(model, batch, 1000, temperature)
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@pytest.mark.parametrize("temperature", [1.0, 1.6])
+def test_the_generator_and_the_trainer_give_answers_the_same_probability(world, tuned, kind, temperature):
+    """What the sampler drew from, step by step with its cache and its own kernels, is what the loss takes it for."""
+    model = load_model(tuned.path, compute=compute_dtype(kind, "cpu"))
+    tok, seen = world["tok"], {}
+    reader = TorchLanguageModel(model)
+    choose = Chooser.choose
+
+    def watching(chooser, logits_RV, step_R):
+        token_R = choose(chooser, logits_RV, step_R)
+        logprob_RV = (logits_RV.double() / temperature).log_softmax(-1)
+        for row, (step, token) in enumerate(zip(step_R.tolist(), token_R.tolist(), strict=True)):
+            seen[row, step] = (token, float(logprob_RV[row, token]))
+        return token_R
+
+    prompts = [prompt_ids(tok, ask(word), ()) for word in WORDS[:4]]
+    prompts = [[*prompts[0]] for _ in prompts]  # of one length, so that no row moves
+    how = Sampling(max_new_tokens=6, temperature=temperature, seed=3, keep_stop=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Chooser, "choose", watching)
+        answers = reader.generate(prompts, how)
+    examples = [
+        Example(np.array([*p, *a]), np.array([0.0] * len(p) + [1.0] * len(a), np.float32))
+        for p, a in zip(prompts, answers, strict=True)
+    ]
+    found_BT = logprobs_of(model, rows_of(examples, 64), 1_000, temperature)
+    for row, answer in enumerate(answers):
+        assert len(answer) == 6
+        for step, token in enumerate(answer):
+            drawn, logprob = seen[row, step]
+            place = len(prompts[row]) + step - 1
+            assert drawn == token
+            assert found_BT[row, place] == pytest.approx(logprob, abs=1e-4 if kind == "float32" else 0.06)
+
+
+def test_an_answer_keeps_the_token_that_ended_it(world, tuned):
+    """Whichever of the ends it was: it is what the model did, so it is what is made more likely."""
+    tok, prompts = world["tok"], [prompt_ids(world["tok"], ask(word), ()) for word in WORDS]
+    reader = TorchLanguageModel(load_model(tuned.path))
+    how = Sampling(max_new_tokens=8)
+    bare = reader.generate(prompts, how, tok.end_ids)
+    kept = reader.generate(prompts, replace(how, keep_stop=True), tok.end_ids)
+    assert any(len(answer) < 8 for answer in bare)
+    for short, whole in zip(bare, kept, strict=True):
+        assert whole[: len(short)] == short and (whole[len(short) :] == [] or whole[-1] in tok.end_ids)
+        assert len(whole) == min(8, len(short) + 1)
+    other = [bare[0][0]]  # another token ends it: that one is kept, and not the end of a turn
+    assert reader.generate(prompts[:1], replace(how, keep_stop=True), other) == [other]
+
+
+def test_how_far_it_goes_is_logged_whatever_weighs(world, tuned, tmp_path):
+    """KL from the start, clipped share, and what the answers are like; by token and by answer alike."""
+    for by_answer in (False, True):
+        job = job_in(tmp_path / str(by_answer))
+        cfg = GrpoConfig(
+            rounds=4, questions=8, group=4, updates=2, max_new_tokens=6, length=64, temperature=2.0,
+            by_answer=by_answer, optim=OptimConfig(kind="adamw", lr=3e-3, skip_deviations=0.0),
+        )  # fmt: skip
+        facts = grpo(cfg, job, init=tuned, **inputs(world, "tokenizer", "data"))
+        lines = [json.loads(line) for line in (job.out / "losses.jsonl").read_text().splitlines()]
+        told = {"kl", "clipped", "reward", "differing", "answer_tokens", "ended"}
+        assert all(told <= line.keys() for line in lines) and "kl" in facts
+        assert lines[0]["kl"] < 1e-3 < lines[-1]["kl"] < 5.0
+        assert all(0 <= line["ended"] <= 1 and 0 < line["answer_tokens"] <= 6 for line in lines)
 
 
 CALL = {"name": "weather", "arguments": {"city": "Rome"}}
