@@ -1,7 +1,6 @@
-"""One answer at a time: a bounded queue before one worker thread, with a way to stop.
+"""As many answers at a time as the model can write at once: a bounded queue before worker threads, with a way to stop.
 
-A model on two cores answers one question fastest; those who wait are few and know it, the rest are
-turned away at once.
+Those who wait are few and know it, the rest are turned away at once.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from smolforge.serve.wire import ApiError
 
 
 class Desk:
-    """Runs replies in order. `waiting` bounds the queue, `seconds` bounds waiting and answering together.
+    """Begins replies in order, `at_once` of them side by side. `waiting` bounds the queue, `seconds` waiting and answering together.
 
     A request whose time is up while it writes ends with finish reason `length`. All have the same time,
     and the first in the queue has the earliest deadline, so nobody waits longer than that time either.
     """
 
-    def __init__(self, *, waiting: int, seconds: float) -> None:
-        self._waiting, self._seconds = waiting, seconds
+    def __init__(self, *, waiting: int, seconds: float, at_once: int = 1) -> None:
+        self._most, self._seconds = waiting + at_once, seconds
         self._inside = 0
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="answer")
+        self._workers = ThreadPoolExecutor(at_once, thread_name_prefix="answer")
         self._closing = threading.Event()
 
     @property
@@ -37,9 +36,9 @@ class Desk:
         return self._inside
 
     def close(self) -> None:
-        """End the running answer and take no more."""
+        """End the running answers and take no more."""
         self._closing.set()
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._workers.shutdown(wait=False, cancel_futures=True)
 
     async def answer(self, start: Callable[[], Reply]) -> AsyncGenerator[tuple[Reply, str], None]:
         """`(reply, piece)` as they come; closing the iterator stops the model at its next token.
@@ -47,7 +46,7 @@ class Desk:
         `start` makes the reply in the worker thread, as tokenizing a long conversation takes its time.
         Raises `ApiError` 429 when the queue is full and 503 when the turn does not come in time.
         """
-        if self._inside > self._waiting or self._closing.is_set():
+        if self._inside >= self._most or self._closing.is_set():
             raise ApiError(429, "too many requests are waiting; try again soon", code="queue_full")
         pieces: asyncio.Queue[tuple[Reply, str] | None] = asyncio.Queue()
         stopped = threading.Event()
@@ -64,7 +63,7 @@ class Desk:
                 put(None)
 
         self._inside += 1
-        done = loop.run_in_executor(self._worker, work)
+        done = loop.run_in_executor(self._workers, work)
         done.add_done_callback(_mark_seen)
         try:
             while (item := await pieces.get()) is not None:

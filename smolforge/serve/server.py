@@ -46,12 +46,12 @@ Piece = tuple[Reply, str]
 class Limits:
     """What one server takes on; chosen for one person's machine, untested beyond it.
 
-    waiting  requests that may wait behind the one being answered
+    waiting  requests that may wait behind those being answered
     seconds  time of one request, waiting included
     """
 
     body_bytes: int = 1 << 20
-    waiting: int = 8
+    waiting: int = 64
     seconds: float = 300.0
 
 
@@ -123,7 +123,7 @@ def serve(
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=128,
+        limit_concurrency=256,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=65_536,
@@ -138,7 +138,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Ends the running answer as soon as Ctrl-C comes, so that open streams close at once."""
+    """Ends the running answers as soon as Ctrl-C comes, so that open streams close at once."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         desk = getattr(getattr(getattr(self.config.app, "app", None), "state", None), "desk", None)
@@ -153,7 +153,7 @@ class _Service:
     def __init__(self, talker: Talker, limits: Limits, key_required: bool, examples: Examples) -> None:
         self.talker, self.limits, self.key_required = talker, limits, key_required
         self.examples = examples
-        self.desk = Desk(waiting=limits.waiting, seconds=limits.seconds)
+        self.desk = Desk(waiting=limits.waiting, seconds=limits.seconds, at_once=talker.at_once)
         self._page, self._policy = _load_page()
 
     async def page(self, _request: Request) -> Response:

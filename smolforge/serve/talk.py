@@ -6,8 +6,9 @@ The server, the chat page and the terminal all speak through it. It knows nothin
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from smolforge.errors import InputError
@@ -63,12 +64,18 @@ class ContextTooLong(InputError):
 
 @dataclass(frozen=True, kw_only=True)
 class Talker:
-    """A model one can talk to. One answer at a time; it is not safe to share between threads."""
+    """A model one can talk to. `at_once` threads may each read an answer of it; prompts are made one at a time."""
 
     name: str
     model: Model
     words: Words
     context_tokens: int
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @property
+    def at_once(self) -> int:
+        """Answers that the model can write at the same time."""
+        return int(getattr(self.model, "slots", 1))
 
     def stream(
         self,
@@ -86,7 +93,8 @@ class Talker:
         """
         reserve = min(how.max_new_tokens, max(LEAST_ANSWER_TOKENS, self.context_tokens // 8))
         room = self.context_tokens - (reserve if shorten else 1)
-        prompt, left_out = fit_conversation(self.words, messages, tools, room, shorten=shorten)
+        with self._making:  # a template runs in one process of its own
+            prompt, left_out = fit_conversation(self.words, messages, tools, room, shorten=shorten)
         return self._reply(prompt, how, stop, left_out)
 
     def complete(self, text: str, how: Sampling, *, stop: Sequence[str] = ()) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -177,6 +178,30 @@ def test_a_stream_can_be_left_and_the_slot_is_free_again(model: EngineModel) -> 
         next(stream)
         stream.close()
     assert not any(slot.busy for slot in model._slots)
+
+
+def test_many_threads_share_the_steps(file: Path) -> None:
+    """Twenty askers, three slots: each gets what it would have got alone, and some leave early."""
+    model = EngineModel(file, threads=2, slots=3)
+    how = [replace(HOW[1], seed=number) for number in range(20)]
+    alone = [model.generate([PROMPTS[n % 11]], how[n])[0] for n in range(20)]
+    together: dict[int, list[int]] = {}
+
+    def ask(number: int) -> None:
+        stream = model.stream(PROMPTS[number % 11], how[number])
+        if number % 4 == 3:
+            next(stream)
+            stream.close()
+            return
+        together[number] = list(stream)
+
+    askers = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(60)
+    assert together == {n: alone[n] for n in range(20) if n % 4 != 3}
+    assert not any(slot.busy for slot in model._slots) and not model._writing
 
 
 def test_stops_end_an_answer_and_are_left_out(model: EngineModel) -> None:

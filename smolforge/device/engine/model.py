@@ -46,30 +46,46 @@ class _Slot:
 
 @dataclass
 class _Sequence:
-    """One answer on its way: what is yet to be read, and what was written."""
+    """One answer on its way: what is yet to be read, and what was written.
 
-    place: int
+    ready  tokens that were chosen and not yet taken
+    over   no token follows those that are ready
+    """
+
     slot: int
     prompt: list[int]
     choice: Choice
     most: int
     read: int
-    ids: list[int] = field(default_factory=list)
+    ends: frozenset[int]
+    written: list[int] = field(default_factory=list)
+    ready: deque[int] = field(default_factory=deque)
+    over: bool = False
 
     def next_tokens(self, room: int) -> list[int]:
         """Up to `room` tokens that the model has not read yet."""
-        whole = self.prompt[self.read : self.read + room] if self.read < len(self.prompt) else [self.ids[-1]]
-        return whole[:room]
+        return self.prompt[self.read : self.read + room] or [self.written[-1]]
 
     def has_all(self, taken: int) -> bool:
         """Whether, with `taken` more tokens read, the next one can be chosen."""
-        return self.read + taken >= len(self.prompt) + len(self.ids)
+        return self.read + taken >= len(self.prompt) + len(self.written)
+
+    def take_up(self, logits_V: Floats) -> None:
+        """Choose the next token; the one that ends the answer is no part of it."""
+        token = self.choice.of(logits_V)
+        self.over = token in self.ends or len(self.written) + 1 >= self.most
+        if token not in self.ends:
+            self.written.append(token)
+            self.ready.append(token)
 
 
 class EngineModel:
-    """A GGUF file as a `LanguageModel`. Stops by itself at the file's end tokens. One call at a time; others wait.
+    """A GGUF file as a `LanguageModel`. Stops by itself at the file's end tokens.
+
+    Calls from several threads share steps: whoever needs a token and finds nobody at work does a step for all.
 
     tok      the file's own tokenizer
+    slots    sequences that are written at once; more wait
     context  longest prompt and answer together, in tokens
     told     what had to be changed on the way in, in words
     """
@@ -93,7 +109,14 @@ class EngineModel:
         self._close = weakref.finalize(self, library().engine_free, loaded.handle)
         self._slots = [_Slot() for _ in range(slots)]
         self._ends = frozenset(self.tok.end_ids)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._writing: list[_Sequence] = []
+        self._at_work: Sequence[_Sequence] | None = None
+
+    @property
+    def slots(self) -> int:
+        """Sequences that are written at once."""
+        return len(self._slots)
 
     # ------------------------------------------------------------------ answers
 
@@ -105,81 +128,99 @@ class EngineModel:
         ended: Ended | None = None,
         told: Told | None = None,
     ) -> list[list[int]]:
-        """One answer a prompt, without the token that stopped it; `told` hears how many are done."""
+        """One answer a prompt, without the token that stopped it; `ended` is asked and `told` hears now and then."""
         answers: list[list[int]] = [[] for _ in prompts]
-        if how.max_new_tokens <= 0 or not prompts:
-            return answers
         waiting = deque((place, self._checked(prompt)) for place, prompt in enumerate(prompts))
-        ends = self._ends | set(stop)
-        with self._lock:
-            writing: list[_Sequence] = []
-            for turn in _turns(lambda: bool(waiting or writing)):
-                while waiting and len(writing) < len(self._slots):
-                    writing.append(self._begin(*waiting.popleft(), how))
-                for one in self._step(writing):
-                    is_over = self._is_over(one, ends) or (
-                        ended is not None and turn % ENDED_STEPS == 0 and ended(one.place, one.ids)
-                    )
-                    if is_over:
-                        answers[one.place] = self._finish(one, ends)
-                        writing.remove(one)
+        writing: dict[int, _Sequence] = {}
+        try:
+            while how.max_new_tokens > 0 and (waiting or writing):
+                while waiting and len(writing) < self.slots:
+                    place, prompt = waiting.popleft()
+                    writing[place] = self._enter(place, prompt, how, stop)
+                for place, one in list(writing.items()):
+                    token, ids = self._next(one), answers[place]
+                    if token is not None:
+                        ids.append(token)
+                    asked = ended is not None and len(ids) % ENDED_STEPS == 0 and ended(place, ids)
+                    if token is None or asked:
+                        self._leave(writing.pop(place))
                         if told is not None:
                             told(len(prompts) - len(waiting) - len(writing))
+        finally:
+            for one in writing.values():
+                self._leave(one)
         return answers
 
     def stream(self, prompt: Sequence[int], how: Sampling, stop: Sequence[int] = ()) -> Iterator[int]:
         """An answer's ids as they come, without the token that stopped it; closing the iterator stops the work."""
-        ready, ends = self._checked(prompt), self._ends | set(stop)
+        ready = self._checked(prompt)
         if how.max_new_tokens <= 0:
             return
-        with self._lock:
-            one = self._begin(0, ready, how)
-            try:
-                while True:
-                    if not self._step([one]):
-                        continue
-                    if one.ids[-1] in ends:
-                        return
-                    yield one.ids[-1]
-                    if self._is_over(one, ends):
-                        return
-            finally:
-                self._slots[one.slot].busy = False
+        one = self._enter(0, ready, how, stop)
+        try:
+            while (token := self._next(one)) is not None:
+                yield token
+        finally:
+            self._leave(one)
 
-    def _begin(self, place: int, prompt: list[int], how: Sampling) -> _Sequence:
-        slot, read = self._slot_for(prompt)
-        most = min(how.max_new_tokens, self.context - len(prompt))
+    def _enter(self, place: int, prompt: list[int], how: Sampling, stop: Sequence[int]) -> _Sequence:
+        """A new answer, as soon as a slot is free."""
         choice = Choice(how, self.config.vocab_size, place, prompt)
-        return _Sequence(place, slot, prompt, choice, most, read)
+        most = min(how.max_new_tokens, self.context - len(prompt))
+        slot, read = self._slot_for(prompt)
+        one = _Sequence(slot, prompt, choice, most, read, self._ends | frozenset(stop))
+        with self._changed:
+            self._writing.append(one)
+        return one
 
-    def _step(self, writing: Sequence[_Sequence]) -> list[_Sequence]:
-        """Reads the next tokens of each, as far as there is room; those that got a new token."""
+    def _next(self, one: _Sequence) -> int | None:
+        """The next token of an answer, None at its end; does steps, for all, until it is there."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._at_work is None or bool(one.ready) or one.over)
+                if one.ready:
+                    return one.ready.popleft()
+                if one.over:
+                    return None
+                self._at_work = [each for each in self._writing if not each.over]
+            try:
+                self._step(self._at_work)
+            finally:
+                self._rest()
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._at_work = None
+            self._changed.notify_all()
+
+    def _leave(self, one: _Sequence) -> None:
+        """Gives the slot back, once no step writes to it any more."""
+        with self._changed:
+            one.over = True
+            self._changed.wait_for(lambda: one not in (self._at_work or ()))
+            self._writing.remove(one)
+            self._slots[one.slot].busy = False
+            self._changed.notify_all()
+
+    def _step(self, writing: Sequence[_Sequence]) -> None:
+        """Reads the next tokens of each, as far as there is room, and chooses where a prompt has been read."""
         parts: list[tuple[_Sequence, list[int]]] = []
         room = ROOM
         for number, one in enumerate(writing):
-            taken = one.next_tokens(max(1, room - (len(writing) - number - 1)))
-            parts.append((one, taken))
-            room -= len(taken)
+            tokens = one.next_tokens(max(1, room - (len(writing) - number - 1)))
+            parts.append((one, tokens))
+            room -= len(tokens)
         rows = [
-            (one.slot, one.read + k, token, k == len(taken) - 1 and one.has_all(len(taken)))
-            for one, taken in parts
-            for k, token in enumerate(taken)
+            (one.slot, one.read + k, token, k == len(tokens) - 1 and one.has_all(len(tokens)))
+            for one, tokens in parts
+            for k, token in enumerate(tokens)
         ]
         logits = iter(self._read(rows))
-        chosen = []
-        for one, taken in parts:
-            one.read += len(taken)
-            if one.read >= len(one.prompt) + len(one.ids):
-                one.ids.append(one.choice.of(next(logits)))
-                chosen.append(one)
-        return chosen
-
-    def _is_over(self, one: _Sequence, ends: frozenset[int] | set[int]) -> bool:
-        return one.ids[-1] in ends or len(one.ids) >= one.most
-
-    def _finish(self, one: _Sequence, ends: frozenset[int] | set[int]) -> list[int]:
-        self._slots[one.slot].busy = False
-        return one.ids[:-1] if one.ids and one.ids[-1] in ends else one.ids
+        for one, tokens in parts:
+            is_whole = one.has_all(len(tokens))
+            one.read += len(tokens)
+            if is_whole:
+                one.take_up(next(logits))
 
     # ------------------------------------------------------------------ probabilities
 
@@ -190,11 +231,10 @@ class EngineModel:
 
         Raises InputError where the two together are longer than the model reads.
         """
-        with self._lock:
-            return [
-                self._logprob([*prompt] or [self.tok.start_id], [*continuation])
-                for prompt, continuation in zip(prompts, continuations, strict=True)
-            ]
+        return [
+            self._logprob([*prompt] or [self.tok.start_id], [*continuation])
+            for prompt, continuation in zip(prompts, continuations, strict=True)
+        ]
 
     def _logprob(self, prompt: list[int], continuation: list[int]) -> Logprob:
         if not continuation:
@@ -212,27 +252,38 @@ class EngineModel:
         try:
             for start in range(read, len(ids), ROOM):
                 part = ids[start : start + ROOM]
-                rows = [(slot, start + k, token, start + k >= first) for k, token in enumerate(part)]
-                yield from self._read(rows)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._at_work is None)
+                    self._at_work = ()
+                try:
+                    logits = self._read(
+                        [(slot, start + k, token, start + k >= first) for k, token in enumerate(part)]
+                    )
+                finally:
+                    self._rest()
+                yield from logits
         finally:
-            self._slots[slot].busy = False
+            with self._changed:
+                self._slots[slot].busy = False
+                self._changed.notify_all()
 
     # ------------------------------------------------------------------ slots and steps
 
     def _slot_for(self, ids: list[int], most: int | None = None) -> tuple[int, int]:
         """A free slot and how much of `ids` it holds: at most all but the last, whose logits are wanted, or `most`."""
         most = len(ids) - 1 if most is None else most
-        shared = [min(_common(slot.tokens, ids), most) for slot in self._slots]
-        free = [k for k, slot in enumerate(self._slots) if not slot.busy]
-        best = max(range(len(shared)), key=lambda k: shared[k])
-        own = max(free, key=lambda k: (shared[k], -len(self._slots[k].tokens)))
-        if shared[best] - shared[own] >= WORTH_COPYING:
-            own = min(free, key=lambda k: len(self._slots[k].tokens))
-            library().engine_copy(self._engine, best, own, shared[best])
-            shared[own] = shared[best]
-        slot = self._slots[own]
-        slot.tokens, slot.busy = ids[: shared[own]], True
-        return own, shared[own]
+        with self._changed:
+            self._changed.wait_for(lambda: not all(slot.busy for slot in self._slots))
+            shared = [min(_common(slot.tokens, ids), most) for slot in self._slots]
+            free = [k for k, slot in enumerate(self._slots) if not slot.busy]
+            best = max(range(len(shared)), key=lambda k: shared[k])
+            own = max(free, key=lambda k: (shared[k], -len(self._slots[k].tokens)))
+            if shared[best] - shared[own] >= WORTH_COPYING:
+                own = min(free, key=lambda k: len(self._slots[k].tokens))
+                library().engine_copy(self._engine, best, own, shared[best])
+                shared[own] = shared[best]
+            self._slots[own].tokens, self._slots[own].busy = ids[: shared[own]], True
+            return own, shared[own]
 
     def _read(self, rows: Sequence[tuple[int, int, int, bool]]) -> Floats:
         """One step over (slot, place, token, whether its logits are wanted); the wanted logits (W, V)."""
@@ -263,13 +314,6 @@ class EngineModel:
                 "a token id outside the vocabulary", fix=f"ids end at {self.config.vocab_size - 1}"
             )
         return list(prompt)
-
-
-def _turns(go_on: object) -> Iterator[int]:
-    turn = 0
-    while go_on():  # type: ignore[operator]
-        turn += 1
-        yield turn
 
 
 def _common(held: Sequence[int], ids: Sequence[int]) -> int:
