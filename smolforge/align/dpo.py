@@ -3,14 +3,17 @@
 Shapes: B rows (a chosen answer, then its rejected one), P pairs = B / 2, N counted targets flat.
 
 Source: Rafailov and others, arXiv:2305.18290, equation 7. The term on the chosen answer's own
-likelihood is that of RPO, arXiv:2404.19733, equation 1; it keeps both answers from sinking together.
+likelihood is that of RPO, arXiv:2404.19733, equation 1; it keeps both answers from sinking together. The two forms of APO,
+arXiv:2408.06266, section 4, say what becomes of each answer: `apo_zero` makes the chosen one likelier and the rejected one
+less likely than the reference has them (for chosen answers better than the model's own), `apo_down` makes both less likely,
+the rejected one more (for worse ones).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +28,7 @@ from smolforge.train.loss import Loss, LossSum, MicroBatch
 from smolforge.train.team import Team
 
 REFERENCE = "reference_B"
+Form = Literal["sigmoid", "apo_zero", "apo_down"]
 SORT_BATCHES = 8
 """Pairs are sorted by length within this many batches, so that little of a row is padding."""
 
@@ -130,7 +134,12 @@ class PairBatches:
 
 
 def dpo_loss(
-    beta: float, *, by_length: bool = False, nll_weight: float = 0.0, smoothing: float = 0.0
+    beta: float,
+    *,
+    by_length: bool = False,
+    nll_weight: float = 0.0,
+    smoothing: float = 0.0,
+    form: Form = "sigmoid",
 ) -> Loss:
     """Loss over pairs.
 
@@ -138,6 +147,7 @@ def dpo_loss(
     by_length   log-probabilities a token instead of their sums
     nll_weight  weight of the chosen answer's own loss a token
     smoothing   share of pairs that may be ranked the wrong way round
+    form        sigmoid, as published for DPO; apo_zero, apo_down
     """
 
     def loss(model: Llama, batch: MicroBatch) -> LossSum:
@@ -146,7 +156,7 @@ def dpo_loss(
         policy_B = sum_rows(logprob_N.double(), row_N, rows)
         counts_B = (batch.weights_BT > 0).sum(1)
         return preference_loss(
-            policy_B, batch.extra[REFERENCE], counts_B, beta, by_length, nll_weight, smoothing
+            policy_B, batch.extra[REFERENCE], counts_B, beta, by_length, nll_weight, smoothing, form
         )
 
     return loss
@@ -160,6 +170,7 @@ def preference_loss(
     by_length: bool = False,
     nll_weight: float = 0.0,
     smoothing: float = 0.0,
+    form: Form = "sigmoid",
 ) -> LossSum:
     """The loss from summed log-probabilities of chosen and rejected rows in turn; pairs of blank rows do not count."""
     real_P = counts_B[0::2] > 0
@@ -170,7 +181,13 @@ def preference_loss(
         ratio_B = ratio_B / counts_B
     chosen_P, rejected_P = beta * ratio_B[0::2], beta * ratio_B[1::2]
     margin_P = chosen_P - rejected_P
-    loss_P = -(1 - smoothing) * functional.logsigmoid(margin_P) - smoothing * functional.logsigmoid(-margin_P)
+    if form == "apo_zero":
+        loss_P = torch.sigmoid(-chosen_P) + torch.sigmoid(rejected_P)
+    elif form == "apo_down":
+        loss_P = torch.sigmoid(chosen_P) + torch.sigmoid(-margin_P)
+    else:
+        wrong_P = functional.logsigmoid(-margin_P)
+        loss_P = -(1 - smoothing) * functional.logsigmoid(margin_P) - smoothing * wrong_P
     total = torch.where(real_P, loss_P + nll_weight * nll_P, 0.0).sum()
     with torch.no_grad():
         ranked_P = ((margin_P > 0) + 0.5 * (margin_P == 0)) * real_P  # a tie is half right

@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from smolforge.artifacts import (
     ChatData,
@@ -108,6 +108,7 @@ class DpoConfig:
     by_length   compare log-probabilities a token, not whole answers
     nll_weight  weight of the chosen answer's own loss, which keeps it likely
     smoothing   share of pairs that may be ranked the wrong way round
+    form        sigmoid: as published for DPO; apo_zero, apo_down: each answer against the reference by itself
     may_be_empty  without any pair the model stays as it is, which is no error (a user's own folder)
     """
 
@@ -118,6 +119,7 @@ class DpoConfig:
     by_length: bool = False
     nll_weight: float = 0.1
     smoothing: float = 0.0
+    form: Literal["sigmoid", "apo_zero", "apo_down"] = "sigmoid"
     may_be_empty: bool = False
     optim: OptimConfig = DPO_OPTIM
     schedule: ScheduleConfig = ScheduleConfig(kind="cosine", warmup_share=0.1, floor=0.0)
@@ -129,6 +131,8 @@ class DpoConfig:
         _at_least_one(self, "epochs", "length", "pairs_per_step", "save_every_steps")
         if self.beta <= 0 or not 0 <= self.smoothing < 0.5 or self.nll_weight < 0:
             raise ConfigError("`beta` must be above 0, `smoothing` below one half, `nll_weight` not below 0")
+        if self.smoothing and self.form != "sigmoid":
+            raise ConfigError(f"`{self.form}` has no label smoothing", fix="set `smoothing` to 0")
 
 
 @config
@@ -405,7 +409,9 @@ def dpo(
         batches = PairBatches(
             ready, length=length, pairs_per_step=cfg.pairs_per_step, seed=cfg.seed, epochs=cfg.epochs
         )
-        loss = dpo_loss(cfg.beta, by_length=cfg.by_length, nll_weight=cfg.nll_weight, smoothing=cfg.smoothing)
+        loss = dpo_loss(
+            cfg.beta, by_length=cfg.by_length, nll_weight=cfg.nll_weight, smoothing=cfg.smoothing, form=cfg.form
+        )  # fmt: skip
         guessing = math.log(2) + cfg.nll_weight * math.log(tok.vocab_size)
         worst = 2 * guessing  # pairs are few a step, so the mean of some steps is noisy
         course = _course(cfg, model, batches, loss, batches.count_batches(), worst=worst)

@@ -70,16 +70,23 @@ def same_gradients(ours, others, scale=1.0):
 
 
 @pytest.mark.parametrize(
-    ("by_length", "nll", "smoothing"), [(False, 0.0, 0.0), (True, 0.2, 0.0), (False, 0.1, 0.1)]
+    ("by_length", "nll", "smoothing", "form"),
+    [
+        (False, 0.0, 0.0, "sigmoid"),
+        (True, 0.2, 0.0, "sigmoid"),
+        (False, 0.1, 0.1, "sigmoid"),
+        (False, 0.0, 0.0, "apo_zero"),
+        (True, 0.1, 0.0, "apo_down"),
+    ],
 )
 @pytest.mark.parametrize("micro_tokens", [1, 64, 10_000])
-def test_dpo_is_the_papers_formula(pairs, tmp_path, by_length, nll, smoothing, micro_tokens):
+def test_dpo_is_the_papers_formula(pairs, tmp_path, by_length, nll, smoothing, form, micro_tokens):
     beta, policy, start = 0.3, network(1), network(2)
     ready = with_reference(start, pairs, length=48, rows=2, micro_tokens=10_000)
     rows = [e for pair in ready for e in (pair.chosen, pair.rejected)]
     batch = rows_of(rows, 48, group=2)
     batch = Batch(**{**vars(batch), "extra": {REFERENCE: np.array([r for p in ready for r in p.reference])}})
-    loss = dpo_loss(beta, by_length=by_length, nll_weight=nll, smoothing=smoothing)
+    loss = dpo_loss(beta, by_length=by_length, nll_weight=nll, smoothing=smoothing, form=form)
     total, count, figures = accumulate(policy, batch, loss, micro_tokens)
 
     (tmp_path / "policy").mkdir()
@@ -97,7 +104,10 @@ def test_dpo_is_the_papers_formula(pairs, tmp_path, by_length, nll, smoothing, m
         if by_length:
             up, down = up / len(chosen), down / len(rejected)
         z = beta * (up - down)
-        wanted = wanted + (1 - smoothing) * torch.log1p(torch.exp(-z)) + smoothing * torch.log1p(torch.exp(z))
+        sigmoid = (1 - smoothing) * torch.log1p(torch.exp(-z)) + smoothing * torch.log1p(torch.exp(z))
+        zero = 1 - torch.sigmoid(beta * up) + torch.sigmoid(beta * down)
+        both_down = torch.sigmoid(beta * up) + 1 - torch.sigmoid(z)
+        wanted = wanted + {"sigmoid": sigmoid, "apo_zero": zero, "apo_down": both_down}[form]
         wanted = wanted - nll * chosen.mean()
         right += int(z > 0)
     wanted.backward()
