@@ -19,6 +19,7 @@ import pytest
 from smolforge.kernels.build import FLAGS, HEADERS, SOURCES
 
 KERNELS = Path(__file__).resolve().parents[2] / "smolforge" / "kernels"
+ENGINE = KERNELS.parent / "device" / "engine"
 PROGRAM = Path(__file__).with_name("every_kernel.c")
 TOLERANCE = {"F32": 1e-5, "BF16": 1.6e-2, "F16": 4e-3}
 NO_HALVES = 77
@@ -116,3 +117,55 @@ def test_macos_compiles(tmp_path: Path) -> None:
             done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
             assert done.returncode == 0 and out.stat().st_size, done.stderr[-1000:]
     assert all((KERNELS / header).is_file() for header in HEADERS)
+
+
+def _engine_step(
+    compiler: tuple[str, ...], folder: Path, run: tuple[str, ...] = ()
+) -> dict[str, list[float]]:
+    """Logits by type of matrix, from the engine as this compiler builds it."""
+    out = folder / "engine_step"
+    program = Path(__file__).with_name("engine_step.c")
+    command = [
+        *compiler,
+        *FLAGS,
+        "-pthread",
+        f"-I{KERNELS}",
+        f"-I{ENGINE}",
+        str(program),
+        "-lm",
+        "-o",
+        str(out),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    values = _values([*run, out])
+    assert values and len(values) == 6 and all(len(row) == 9 * 70 for row in values.values())
+    return values
+
+
+@pytest.fixture(scope="module")
+def step_here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if not compiler:
+        pytest.skip("no compiler here")
+    return _engine_step((compiler, "-march=native"), tmp_path_factory.mktemp("native"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", ARM)
+def test_the_engine_on_arm(processor: str, step_here, tmp_path: Path) -> None:
+    emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("no cross compiler (`pip install ziglang`)")
+    if not emulator:
+        pytest.skip("no emulator of ARM (Debian: qemu-user-static)")
+    got = _engine_step((*ZIG, f"-mcpu={processor}"), tmp_path, (emulator, "-cpu", "max"))
+    _assert_equal(got, step_here, 1e-3)  # inputs of 15 bits may round the other way
+
+
+@pytest.mark.slow
+def test_the_engine_by_clang(step_here, tmp_path: Path) -> None:
+    compiler = shutil.which("clang") or shutil.which("clang-14")
+    if not compiler:
+        pytest.skip("no clang here")
+    _assert_equal(_engine_step((compiler, "-march=native"), tmp_path), step_here, 1e-3)
