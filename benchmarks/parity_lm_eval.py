@@ -416,6 +416,9 @@ class WithoutStart:
 
 def compare(pair: Pair, items: list[Item], samples: Rows, model: WithoutStart, tok: Any) -> dict[str, Any]:
     """Counts of what is equal, and the first differences."""
+    samples = list({sample["doc_id"]: sample for sample in reversed(samples)}.values())[
+        ::-1
+    ]  # one of its filters
     chosen = [items[sample["doc_id"]] for sample in samples]
     if chosen[0].kind in ("choice", "greedy"):
         return weighed(chosen, samples, model, tok)
