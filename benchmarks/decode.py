@@ -1,11 +1,11 @@
 """Reading and writing on the device: our engine against llama.cpp, the same file, one after the other.
 
-    python benchmarks/decode.py [--quick] [--model FILE.gguf] [--peer FOLDER_WITH_XLLAMACPP ...]
+    python benchmarks/decode.py [--quick] [--model FILE.gguf] [--llama-bench PROGRAM]
 
 For each number of threads: tokens a second of a prompt of 512, of writing after 128 and after 1,920 tokens, alone and
 eight at once; seconds to load and to the first token; memory of a process of its own. Rounds alternate; the median
 counts. The last line is JSON: `ratio_llama_cpp` is writing after 128 tokens on two threads, alone.
-A `--peer` is a folder to put before the others on the path: another build of the package `xllamacpp`.
+`--llama-bench` is llama.cpp's own measuring program, built for this processor; the package is built for AVX2.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ def main() -> None:
     if given.alone:
         print(json.dumps(_one(given.alone, given.model, given.threads, given.quick)))
         return
-    peers = {"llama.cpp": ""} | {Path(p).name: p for p in given.peer}
     results = []
     for threads in (2, 1):
         rounds: dict[str, list[dict[str, float]]] = {}
         for _ in range(1 if given.quick else 3):
-            for name, path in {"ours": "", **peers}.items():
-                rounds.setdefault(name, []).append(_in_a_process(name, path, threads, given))
+            for name in ("ours", "llama.cpp"):
+                rounds.setdefault(name, []).append(_in_a_process(name, threads, given))
+            if given.llama_bench:
+                rounds.setdefault("llama.cpp native", []).append(_by_its_own(threads, given))
         for name, found in rounds.items():
             median = {key: statistics.median(one[key] for one in found) for key in found[0]}
             results.append(
@@ -57,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="one round, nothing after 1,920 tokens")
     parser.add_argument("--model", type=Path, default=None)
-    parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--llama-bench", default="")
     parser.add_argument("--alone", default="", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -71,14 +72,38 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _in_a_process(name: str, path: str, threads: int, given: argparse.Namespace) -> dict[str, float]:
+def _in_a_process(name: str, threads: int, given: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, "-W", "ignore", __file__, "--alone", name, "--model", str(given.model)]
     command += ["--threads", str(threads), *(["--quick"] if given.quick else [])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [path, str(ROOT)]))}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         sys.exit(f"{name} failed: {done.stderr[-1000:]}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _by_its_own(threads: int, given: argparse.Namespace) -> dict[str, float]:
+    """Tokens a second by llama-bench, for the same numbers of tokens."""
+    found = {}
+    depths = {"written": SHORT} | ({} if given.quick else {"written_after_1920": LONG})
+    asked = {"prompt": ["-p", str(PROMPT), "-n", "0"]}
+    asked |= {key: ["-p", "0", "-n", str(WRITTEN), "-d", str(depth)] for key, depth in depths.items()}
+    for key, more in asked.items():
+        command = [
+            given.llama_bench,
+            "-m",
+            str(given.model),
+            "-t",
+            str(threads),
+            "-r",
+            "1",
+            "-o",
+            "json",
+            *more,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
+        found[key] = float(json.loads(done.stdout)[0]["avg_ts"])
     return found
 
 
