@@ -11,9 +11,9 @@ logits are fp32.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,19 +23,17 @@ from torch.nn import functional
 from smolforge import kernels
 from smolforge.kernels import Heads, Packed
 from smolforge.language_model import Ended, Logprob, Sampling, Told
+from smolforge.model import likelihood
 from smolforge.model.sampling import Chooser
 from smolforge.model.transformer import Llama, whole_weight
 from smolforge.model.writing import Cache, Writing
 
 MOST_ROWS = 128
-BATCH_TOKENS = 16_384
 CACHE_BYTES = 1 << 30
-LOGIT_NUMBERS = 8 << 20
 ENDED_STEPS = 8
 """Steps between two looks at whether answers have ended by what they say."""
-START_TOKEN = 0
 
-T = TypeVar("T")
+Shaped = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -100,99 +98,8 @@ class TorchLanguageModel:
     def logprobs(
         self, prompts: Sequence[Sequence[int]], continuations: Sequence[Sequence[int]]
     ) -> list[Logprob]:
-        """Log-probability of each continuation after its prompt.
-
-        An empty prompt stands for the start token. Where the two are longer than the model's positions,
-        the continuation is scored in windows that each see at least half the positions as context.
-        """
-        asked = [(tuple(p) or (START_TOKEN,), tuple(c)) for p, c in zip(prompts, continuations, strict=True)]
-        pieces: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = []
-        for row, (prompt, continuation) in enumerate(asked):
-            pieces += [(row, *window) for window in _windows(prompt, continuation, self._positions)]
-        totals, greedy = self._score_pieces([p[1:] for p in pieces])
-        sums = np.zeros(len(asked))
-        all_greedy = np.ones(len(asked), dtype=bool)
-        rows = np.array([p[0] for p in pieces], dtype=np.int64)
-        np.add.at(sums, rows, totals)
-        np.logical_and.at(all_greedy, rows, greedy)
-        return [Logprob(float(sums[i]), len(c), bool(all_greedy[i])) for i, (_, c) in enumerate(asked)]
-
-    def _score_pieces(
-        self, pieces: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        totals = np.zeros(len(pieces))
-        greedy = np.ones(len(pieces), dtype=bool)
-        order = sorted(
-            range(len(pieces)), key=lambda i: (-len(pieces[i][0]), pieces[i][0], len(pieces[i][1]))
-        )
-        order = [i for i in order if pieces[i][1]]
-        groups = [order[a:b] for a, b in _runs([pieces[i][0] for i in order])]
-        shared = [g for g in groups if len(g) > 1 and len(pieces[g[0]][0]) > 8]
-        alone = [i for g in groups if not (len(g) > 1 and len(pieces[g[0]][0]) > 8) for i in g]
-        alone.sort(key=lambda i: len(pieces[i][0]) + len(pieces[i][1]))
-        lengths = [len(pieces[i][0]) + len(pieces[i][1]) for i in alone]
-        for a, b in _batches(lengths, BATCH_TOKENS, MOST_ROWS * 4):
-            self._score_whole(pieces, alone[a:b], totals, greedy)
-        for batch in self._shared_batches(pieces, shared):
-            self._score_shared(pieces, batch, totals, greedy)
-        return totals, greedy
-
-    def _score_whole(self, pieces, rows: Sequence[int], totals: np.ndarray, greedy: np.ndarray) -> None:
-        texts = [pieces[i][0] + pieces[i][1] for i in rows]
-        tokens_RT = _padded([text[:-1] for text in texts])
-        hidden_RTD = self._hidden(tokens_RT, None, None)
-        firsts = [len(pieces[i][0]) - 1 for i in rows]
-        self._collect(hidden_RTD, firsts, [pieces[i][1] for i in rows], rows, totals, greedy)
-
-    def _shared_batches(self, pieces, groups: list[list[int]]) -> Iterator[list[list[int]]]:
-        batch: list[list[int]] = []
-        for group in groups:
-            longest = max(len(pieces[i][0]) + len(pieces[i][1]) for g in [*batch, group] for i in g)
-            rows = sum(map(len, batch)) + len(group)
-            if batch and (rows > self._most_rows(longest) or rows * longest > 4 * BATCH_TOKENS):
-                yield batch
-                batch = []
-            batch.append(group)
-        if batch:
-            yield batch
-
-    def _score_shared(self, pieces, groups: list[list[int]], totals: np.ndarray, greedy: np.ndarray) -> None:
-        """Reads each prompt once, then every continuation from a copy of its prompt's cache."""
-        prompts = [pieces[g[0]][0][:-1] for g in groups]
-        rows = [i for g in groups for i in g]
-        after = [(pieces[i][0][-1], *pieces[i][1][:-1]) for i in rows]
-        capacity = max(map(len, prompts)) + max(map(len, after))
-        cache = self._cache(len(groups), capacity)
-        self._hidden(_padded(prompts), None, cache)
-        repeats = torch.tensor([len(g) for g in groups])
-        cache.take(torch.repeat_interleave(torch.arange(len(groups)), repeats))
-        ends_R = torch.repeat_interleave(torch.tensor([len(p) for p in prompts]), repeats)
-        hidden_RTD = self._hidden(_padded(after), ends_R, cache)
-        self._collect(hidden_RTD, [0] * len(rows), [pieces[i][1] for i in rows], rows, totals, greedy)
-
-    def _collect(self, hidden_RTD: Tensor, firsts, continuations, rows, totals, greedy) -> None:
-        counts = np.array([len(c) for c in continuations])
-        row_N = np.repeat(np.arange(len(rows)), counts)
-        step_N = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        step_N = step_N + np.repeat(np.array(firsts), counts)
-        targets_N = torch.tensor([token for c in continuations for token in c])
-        hidden_ND = hidden_RTD[torch.from_numpy(row_N), torch.from_numpy(step_N)]
-        logprob_N, greedy_N = self._target_logprobs(hidden_ND, targets_N)
-        places = np.asarray(rows)[row_N]
-        np.add.at(totals, places, logprob_N.double().numpy())
-        np.logical_and.at(greedy, places, greedy_N.numpy())
-
-    def _target_logprobs(self, hidden_ND: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
-        chunk = max(1, LOGIT_NUMBERS // self.config.vocab_size)
-        targets_N = targets_N.to(self._device)
-        logprobs, greedy = [], []
-        for a in range(0, len(targets_N), chunk):
-            logits_NV = self._logits(hidden_ND[a : a + chunk])
-            targets = targets_N[a : a + chunk]
-            chosen = logits_NV.gather(1, targets[:, None])[:, 0]
-            logprobs.append(chosen - logits_NV.logsumexp(1))
-            greedy.append(logits_NV.argmax(1) == targets)
-        return torch.cat(logprobs).cpu(), torch.cat(greedy).cpu()
+        """Log-probability of each continuation after its prompt; see `model.likelihood`."""
+        return likelihood.logprobs(self, prompts, continuations)
 
     # ------------------------------------------------------------------ generation
 
@@ -236,7 +143,7 @@ class TorchLanguageModel:
         steps = self._capacity(len(ready), how) - len(ready)
         stops = set(stop)
         with torch.inference_mode():
-            cache = self._cache(1, len(ready) + steps)
+            cache = self.new_cache(1, len(ready) + steps)
             logits_RV = self._prefill([ready], cache)
         for step in range(steps):
             with torch.inference_mode():  # entered a step at a time: it must not leak to the caller
@@ -251,7 +158,7 @@ class TorchLanguageModel:
 
     def _nothing_written(self, how: Sampling) -> Writing:
         none, tokens = torch.zeros(0, dtype=torch.long), torch.zeros(0, how.max_new_tokens, dtype=torch.long)
-        chooser, cache = Chooser(how, self.config.vocab_size), self._cache(0, 0)
+        chooser, cache = Chooser(how, self.config.vocab_size), self.new_cache(0, 0)
         return Writing(none, none, none, none, none.bool(), tokens, chooser, cache)
 
     def _fill_up(
@@ -264,7 +171,7 @@ class TorchLanguageModel:
         while waiting and kept + len(places) < MOST_ROWS:
             needed = max(capacity, self._capacity(len(ready[waiting[0]]), how))
             rows = kept + len(places) + 1
-            if rows > 1 and rows * needed * self._token_bytes > CACHE_BYTES:
+            if rows > 1 and rows * needed * self.token_bytes > CACHE_BYTES:
                 break
             capacity = needed
             places.append(waiting.popleft())
@@ -309,17 +216,17 @@ class TorchLanguageModel:
     def _prefill(self, prompts: list[list[int]], cache: Cache) -> Tensor:
         hidden_RTD = self._hidden(_padded(prompts), None, cache)
         last_R = torch.tensor([len(p) - 1 for p in prompts])
-        return self._logits(hidden_RTD[torch.arange(len(prompts)), last_R]).cpu()
+        return self.logits(hidden_RTD[torch.arange(len(prompts)), last_R]).cpu()
 
     def _step(self, token_R: Tensor, at_R: Tensor, cache: Cache) -> Tensor:
         hidden_RTD = self._hidden(token_R[:, None], at_R, cache)
-        return self._logits(hidden_RTD[:, 0]).cpu()
+        return self.logits(hidden_RTD[:, 0]).cpu()
 
-    def _logits(self, hidden_ND: Tensor) -> Tensor:
+    def logits(self, hidden_ND: Tensor) -> Tensor:
         logits_NV = kernels.times_wide(hidden_ND.to(self.compute), self._output)
         return kernels.soft_capped(logits_NV, self.config.soft_cap)
 
-    def _cache(self, rows: int, capacity: int) -> Cache:
+    def new_cache(self, rows: int, capacity: int) -> Cache:
         config = self.config
         shape = (rows, config.num_key_value_heads, capacity, config.head_dim)
         keys, values = (
@@ -329,41 +236,77 @@ class TorchLanguageModel:
         return Cache(keys, values)
 
     @property
-    def _positions(self) -> int:
+    def vocabulary(self) -> int:
+        """Columns of the logits."""
+        return self.config.vocab_size
+
+    @property
+    def positions(self) -> int:
+        """Most tokens that are read together."""
         return self.config.max_position_embeddings
 
     @property
-    def _token_bytes(self) -> int:
+    def token_bytes(self) -> int:
+        """Keys and values of one position."""
         numbers = 2 * self.config.num_hidden_layers * self.config.num_key_value_heads * self.config.head_dim
         return numbers * self.compute.itemsize
 
-    def _most_rows(self, length: int) -> int:
-        return max(1, min(MOST_ROWS * 4, CACHE_BYTES // (self._token_bytes * length)))
-
     def _fit(self, prompt: Sequence[int], how: Sampling) -> list[int]:
-        room = self._positions - min(how.max_new_tokens, self._positions // 4)
-        return list(prompt)[-room:] or [START_TOKEN]
+        room = self.positions - min(how.max_new_tokens, self.positions // 4)
+        return list(prompt)[-room:] or [likelihood.START_TOKEN]
 
     def _capacity(self, prompt_tokens: int, how: Sampling) -> int:
-        return min(self._positions, prompt_tokens + how.max_new_tokens)
+        return min(self.positions, prompt_tokens + how.max_new_tokens)
 
     # ------------------------------------------------------------------ the network
 
     def _hidden(self, tokens_RT: Tensor, at_R: Tensor | None, cache: Cache | None) -> Tensor:
         """Normed last states (R, T, D), fp32, of new tokens that begin at cache index `at_R` (None: at 0)."""
+        places = self._places(tokens_RT, at_R)
+        return self._run(tokens_RT.to(self._device), places, cache, lambda qkv: qkv, lambda mixed: mixed)
+
+    def read(self, rows: Sequence[Sequence[int]], at_R: Tensor | None, cache: Cache | None) -> Tensor:
+        """The same of rows of unlike lengths: only attention sees them padded, products and norms take real tokens alone.
+
+        States (R, T, D); those beyond a row's end are zero.
+        """
+        tokens_RT = _padded(rows)
+        places = self._places(tokens_RT, at_R)
+        lengths_R1 = torch.tensor([len(row) for row in rows])[:, None]
+        real_N = (torch.arange(places.length) < lengths_R1).flatten().nonzero()[:, 0].to(self._device)
+
+        def spread(flat_ND: Tensor) -> Tensor:
+            if len(real_N) == tokens_RT.numel():
+                return flat_ND.view(*tokens_RT.shape, -1)
+            padded = flat_ND.new_zeros(tokens_RT.numel(), flat_ND.shape[-1])
+            return padded.index_copy_(0, real_N, flat_ND).view(*tokens_RT.shape, -1)
+
+        def gather(padded_RTD: Tensor) -> Tensor:
+            flat = padded_RTD.flatten(0, 1)
+            return flat if len(real_N) == len(flat) else flat[real_N]
+
+        tokens_N = tokens_RT.to(self._device).flatten()[real_N]
+        return spread(self._run(tokens_N, places, cache, spread, gather))
+
+    def _places(self, tokens_RT: Tensor, at_R: Tensor | None) -> kernels.Places:
         rows, length = tokens_RT.shape
-        places = kernels.Places(rows, length, at_R, *self._tables)
-        tokens_RT = tokens_RT.to(self._device)
-        x_RTD, delta_RTD = functional.embedding(tokens_RT, self._embedding_VD), None
+        return kernels.Places(rows, length, at_R, *self._tables)
+
+    def _run(
+        self, tokens: Tensor, places: kernels.Places, cache: Cache | None, spread: Shaped, gather: Shaped
+    ) -> Tensor:
+        """All layers; `spread` lays out queries, keys and values in rows for attention, `gather` takes its answers back."""
+        x, delta = functional.embedding(tokens, self._embedding_VD), None
         for index, layer in enumerate(self._layers):
-            qkv = layer.qkv(self._norm_of(x_RTD, delta_RTD, layer.norm_in))
+            qkv = layer.qkv(self._norm_of(x, delta, layer.norm_in))
             if layer.values is not None:
-                qkv[..., -layer.values.shape[1] :] += functional.embedding(tokens_RT, layer.values)
+                qkv[..., -layer.values.shape[1] :] += functional.embedding(tokens, layer.values)
             kept = None if cache is None else (cache.keys[index], cache.values[index])
-            delta_RTD = layer.out(kernels.cached_attention(qkv, layer.heads, places, kept))
-            inner = layer.gate_up(self._norm_of(x_RTD, delta_RTD, layer.norm_post))
-            delta_RTD = layer.down(self._activated(inner))
-        return kernels.stream_norm(x_RTD, delta_RTD, self._norm, self._eps, torch.float32)
+            mixed = kernels.cached_attention(spread(qkv), layer.heads, places, kept)
+            delta = layer.out(gather(mixed))
+            inner = layer.gate_up(self._norm_of(x, delta, layer.norm_post))
+            delta = layer.down(self._activated(inner))
+        return kernels.stream_norm(x, delta, self._norm, self._eps, torch.float32)
 
     def _activated(self, inner: Tensor) -> Tensor:
         if self.config.relu_squared:
@@ -411,38 +354,3 @@ def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
     for i, row in enumerate(rows):
         tokens[i, : len(row)] = row
     return torch.from_numpy(tokens)
-
-
-def _windows(prompt: tuple[int, ...], continuation: tuple[int, ...], positions: int):
-    """(context, scored) pairs that together score `continuation` once within `positions`."""
-    if len(prompt) + len(continuation) <= positions + 1:
-        yield prompt, continuation
-        return
-    text = prompt + continuation
-    at = len(prompt)
-    while at < len(text):
-        start = 0 if at < positions // 2 else at - positions // 2
-        end = min(len(text), start + positions + 1)
-        yield text[start:at], text[at:end]
-        at = end
-
-
-def _runs(items: Sequence[T]) -> Iterator[tuple[int, int]]:
-    """Index ranges of equal neighbours."""
-    start = 0
-    for i in range(1, len(items) + 1):
-        if i == len(items) or items[i] != items[start]:
-            yield start, i
-            start = i
-
-
-def _batches(lengths: Sequence[int], most_tokens: int, most_rows: int) -> Iterable[tuple[int, int]]:
-    """Ranges of rows, in ascending length, whose padded size stays within the limits."""
-    start = 0
-    for end in range(1, len(lengths) + 1):
-        full = (
-            end == len(lengths) or end - start >= most_rows or lengths[end] * (end + 1 - start) > most_tokens
-        )
-        if full:
-            yield start, end
-            start = end

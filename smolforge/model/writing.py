@@ -31,6 +31,15 @@ class Cache:
                 kept = old.index_select(0, rows)
                 tensors[layer] = _resized(kept, added, capacity) if added else kept
 
+    def repeated(self, rows: int, capacity: int) -> Cache:
+        """A copy of its first row for each of so many rows, with room for `capacity` positions."""
+        copy = Cache(list(self.keys), list(self.values))
+        for tensors in (copy.keys, copy.values):
+            for layer, old in enumerate(tensors):
+                tensors[layer] = _resized(old[:1], rows - 1, capacity)
+                tensors[layer][1:] = tensors[layer][:1]
+        return copy
+
     def part(self, first: int, last: int) -> Cache:
         """These rows of it, not copied."""
         return Cache([k[first:last] for k in self.keys], [v[first:last] for v in self.values])

@@ -95,7 +95,7 @@ def test_answers_end_by_what_they_say_and_the_others_go_on(reader):
 
 def test_one_hears_how_many_answers_are_done(reader, monkeypatch):
     """Over several batches too: with room for two rows at a time."""
-    monkeypatch.setattr("smolforge.model.generate.CACHE_BYTES", 2 * 40 * reader._token_bytes)
+    monkeypatch.setattr("smolforge.model.generate.CACHE_BYTES", 2 * 40 * reader.token_bytes)
     prompts, heard = [[1, 2, 3], [4, 5], [6], [7, 8, 9, 10]], []
     how = Sampling(max_new_tokens=4 * ENDED_STEPS)
     reader.generate(prompts, how, ended=lambda place, ids: place == 1, told=heard.append)
@@ -123,6 +123,6 @@ def test_answers_are_the_same_however_few_rows_have_room(reader, monkeypatch, te
         return kept
 
     monkeypatch.setattr(type(reader), "_fill_up", noted)
-    monkeypatch.setattr("smolforge.model.generate.CACHE_BYTES", 4 * 64 * reader._token_bytes)
+    monkeypatch.setattr("smolforge.model.generate.CACHE_BYTES", 4 * 64 * reader.token_bytes)
     assert reader.generate(prompts, how, stop=[9], ended=ended) == together
     assert sum(kept > 0 and added > 0 for kept, added in refilled) >= 2, "rows go on while others are read"
