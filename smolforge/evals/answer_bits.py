@@ -10,12 +10,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smolforge.evals import stats
 from smolforge.evals.grade import Form
-from smolforge.evals.score import UNIFORM_BITS_PER_BYTE, HeldOutText, TokenCoder, prompt_ids, text_bits
+from smolforge.evals.score import (
+    UNIFORM_BITS_PER_BYTE,
+    HeldOutText,
+    Judged,
+    TokenCoder,
+    answer_bytes,
+    prompt_ids,
+    text_bits,
+)
 from smolforge.evals.task import Item, Score
 from smolforge.language_model import LanguageModel
 from smolforge.text.chat import END_TOOL_CALL, TOOL_CALL
@@ -76,8 +84,23 @@ def answer_bits(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], fo
         continuations.append(tok.encode(text, allow_special=item.kind == "tool_call"))
     found = model.logprobs(prompts, continuations)
     return [
-        Bits(item.skill, item.id, -one.total / math.log(2), _size(gold), len(prompt) + one.tokens)
+        Bits(item.skill, item.id, -one.total / math.log(2), answer_bytes(gold), len(prompt) + one.tokens)
         for (item, gold), prompt, one in zip(asked, prompts, found, strict=True)
+    ]
+
+
+def with_answer_bits(
+    model: LanguageModel, tok: TokenCoder, judged: Sequence[Judged], form: Form
+) -> list[Judged]:
+    """The same with the bits of the gold answers that were not weighed with their choices."""
+    asked = [one.item for one in judged if one.bits is None and gold_answer(one.item, form)]
+    found = iter(answer_bits(model, tok, asked, form))
+    waiting = {id(item) for item in asked}
+    return [
+        replace(one, bits=bits.bits, bytes=bits.bytes)
+        if id(one.item) in waiting and (bits := next(found))
+        else one
+        for one in judged
     ]
 
 
@@ -87,7 +110,7 @@ def held_out_bits(
     """The bits of every text; the skill is `bits_<domain>`."""
     found = text_bits(model, tok, texts, window_tokens)
     return [
-        Bits(f"bits_{text.domain}", text.id, bits, _size(text.text), len(tok.encode(text.text)))
+        Bits(f"bits_{text.domain}", text.id, bits, answer_bytes(text.text), len(tok.encode(text.text)))
         for text, bits in zip(texts, found, strict=True)
     ]
 
@@ -112,7 +135,3 @@ def _score(skill: str, found: Sequence[Bits]) -> Score:
 def spent_tokens(found: Sequence[Bits]) -> int:
     """What the measuring cost, in tokens trained."""
     return math.ceil(sum(one.positions for one in found) * FORWARD_SHARE)
-
-
-def _size(text: str) -> int:
-    return max(1, len(text.encode("utf-8", "replace")))

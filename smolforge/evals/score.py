@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, get_args
 
 from smolforge.evals import stats
 from smolforge.evals.grade import Form, Grade, cut_answer, grade_answers, has_ended
 from smolforge.evals.sandbox import Limits
-from smolforge.evals.task import Item, Score
+from smolforge.evals.task import Item, Norm, Score
 from smolforge.language_model import LanguageModel, Logprob, Sampling
 
 UNIFORM_BITS_PER_BYTE = 8.0
@@ -48,11 +48,18 @@ class TokenCoder(Protocol):
 
 @dataclass(frozen=True)
 class Judged:
-    """One item, what the model answered, and the verdict."""
+    """One item, what the model answered, and the verdict.
+
+    right_by  of a choice: whether the best one a character, a token and in sum is the right one; `item.norm` is the verdict
+    bits      what the right choice costs the model, as `answer_bits` counts it; None where the item has no such answer
+    """
 
     item: Item
     answer: str
     grade: Grade
+    right_by: Mapping[Norm, bool] = field(default_factory=dict)
+    bits: float | None = None
+    bytes: int = 0
 
     def plain(self) -> dict[str, Any]:
         """As a line of `samples.jsonl`."""
@@ -68,6 +75,8 @@ class Judged:
             "credit": round(self.grade.credit, 4),
             "metric": self.item.metric,
             "reason": self.grade.reason,
+            **({"right_by": dict(self.right_by)} if self.right_by else {}),
+            **({"bits": round(self.bits, 4), "bytes": self.bytes} if self.bits is not None else {}),
         }
 
 
@@ -139,8 +148,36 @@ def _score_skill(skill: str, judged: Sequence[Judged]) -> Score:
         detail={
             "credit": round(math.fsum(one.grade.credit for one in judged) / len(judged), 6),
             "share_right": round(sum(one.grade.right for one in judged) / len(judged), 6),
+            **_by_norm(judged),
+            **_answer_bits(judged),
         },
     )
+
+
+def _by_norm(judged: Sequence[Judged]) -> dict[str, float]:
+    """The share of right choices a character, a token and in sum, where every item is a choice."""
+    if not all(one.right_by for one in judged):
+        return {}
+    return {
+        f"share_by_{norm}": round(sum(one.right_by[norm] for one in judged) / len(judged), 6)
+        for norm in get_args(Norm)
+    }
+
+
+def _answer_bits(judged: Sequence[Judged]) -> dict[str, float]:
+    """Bits per byte of the right answers with their interval, over the items that have one in words."""
+    known = [(one.bits, float(one.bytes)) for one in judged if one.bits is not None]
+    if not known:
+        return {}
+    ratio = stats.ratio_interval([bits for bits, _ in known], [size for _, size in known])
+    found = {
+        "": ratio.value,
+        "_low": max(0.0, ratio.low),
+        "_high": min(2 * UNIFORM_BITS_PER_BYTE, ratio.high),
+    }
+    return {f"answer_bits{end}": round(value, 6) for end, value in found.items()} | {
+        "answer_items": len(known)
+    }
 
 
 def _interval(judged: Sequence[Judged]) -> stats.Interval:
@@ -188,21 +225,41 @@ def _judge(item: Item, found: Sequence[Logprob]) -> Judged:
     if item.kind == "choice":
         return _judge_choice(item, found)
     grade = Grade(found[0].is_greedy, float(found[0].is_greedy), "" if found[0].is_greedy else "another word")
-    return Judged(item, item.choices[0] if grade.right else "", grade)
+    bits = -found[0].total / math.log(2)
+    answer = item.choices[0] if grade.right else ""
+    return Judged(item, answer, grade, bits=bits, bytes=answer_bytes(item.choices[0]))
 
 
 def _judge_choice(item: Item, found: Sequence[Logprob]) -> Judged:
+    rates = {norm: _rates(item, found, norm) for norm in get_args(Norm)}
+    chosen = {norm: max(range(len(found)), key=rate.__getitem__) for norm, rate in rates.items()}
+    best, rate = chosen[item.norm], rates[item.norm]
+    weights = [math.exp(one - rate[best]) for one in rate]
+    right = best == item.answer
+    reason = "" if right else f"`{item.choices[item.answer][:60]}` was less likely"
+    return Judged(
+        item,
+        item.choices[best],
+        Grade(right, weights[item.answer] / math.fsum(weights), reason),
+        {norm: place == item.answer for norm, place in chosen.items()},
+        -found[item.answer].total / math.log(2),
+        answer_bytes(item.choices[item.answer]),
+    )
+
+
+def _rates(item: Item, found: Sequence[Logprob], norm: Norm) -> list[float]:
+    """Log-probability of each choice a character, a token or in sum."""
     lengths = {
         "character": [len(choice.strip()) for choice in item.choices],
         "token": [one.tokens for one in found],
         "sum": [1] * len(found),
-    }[item.norm]
-    rates = [one.total / max(1, length) for one, length in zip(found, lengths, strict=True)]
-    best = max(range(len(rates)), key=rates.__getitem__)
-    weights = [math.exp(rate - rates[best]) for rate in rates]
-    right = best == item.answer
-    reason = "" if right else f"`{item.choices[item.answer][:60]}` was less likely"
-    return Judged(item, item.choices[best], Grade(right, weights[item.answer] / math.fsum(weights), reason))
+    }[norm]
+    return [one.total / max(1, length) for one, length in zip(found, lengths, strict=True)]
+
+
+def answer_bytes(answer: str) -> int:
+    """UTF-8 bytes of a right answer, at least one."""
+    return max(1, len(answer.encode("utf-8", "replace")))
 
 
 def prompt_ids(tok: TokenCoder, item: Item, form: Form) -> tuple[list[int], bool]:

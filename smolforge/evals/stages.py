@@ -90,7 +90,7 @@ def benchmarks_in(
     )
 
 
-@stage(makes=Scores, version=6)
+@stage(makes=Scores, version=7)
 def evaluate(
     cfg: EvaluateConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
 ) -> Facts:
@@ -104,6 +104,7 @@ def evaluate(
     import torch
 
     from smolforge.evals import sandbox, score
+    from smolforge.evals.answer_bits import with_answer_bits
     from smolforge.model.generate import TorchLanguageModel
     from smolforge.model.weights import load_model
     from smolforge.text.tokenizer import load_tokenizer
@@ -120,9 +121,9 @@ def evaluate(
         job.log.progress(done, total, "items", "asking")
 
     limits = sandbox.Limits(cpu_seconds=cfg.cpu_seconds)
-    scores, judged = score.evaluate(
-        reader, tok, items, form=form, limits=limits, workers=job.threads, watch=watch
-    )
+    _, judged = score.evaluate(reader, tok, items, form=form, limits=limits, workers=job.threads, watch=watch)
+    judged = with_answer_bits(reader, tok, judged, form)
+    scores = score.score_skills(judged)
     held = _held_out(cfg, texts.path)
     if held:
         window = min(cfg.window_tokens, network.config.max_position_embeddings)

@@ -8,6 +8,7 @@ import pytest
 from smolforge.artifacts import Checkpoint, EvalTexts, Tokenizer
 from smolforge.errors import ConfigError, InputError
 from smolforge.evals import score
+from smolforge.evals.answer_bits import answer_bits, with_answer_bits
 from smolforge.evals.grade import (
     Grade,
     code_program,
@@ -432,6 +433,34 @@ def test_choices_are_compared_as_the_item_says(norm, best):
     model.logprobs = lambda p, c: [Logprob(*totals[model.decode(ids)], False) for ids in c]
     asked = item("choice", choices=["aaaa", "bbbb", "c"], answer=0, norm=norm)
     assert score.judge_choices(model, model, [asked], "text")[0].answer == best
+
+
+def test_all_three_norms_are_kept_and_the_bits_of_the_right_choice():
+    model, totals = Bigram(), {" aaaa": (-4.0, 1), " bbbb": (-4.4, 4), " c": (-2.0, 1)}
+    model.logprobs = lambda p, c: [Logprob(*totals[model.decode(ids)], False) for ids in c]
+    asked = [item("choice", id=str(n), choices=["aaaa", "bbbb", "c"], answer=n % 2) for n in range(4)]
+    judged = score.judge_choices(model, model, asked, "text")
+    assert judged[0].right_by == {"character": True, "token": False, "sum": False}
+    assert judged[1].plain()["right_by"] == {"character": False, "token": True, "sum": False}
+    [found] = score.score_skills(judged)
+    shares = {norm: found.detail[f"share_by_{norm}"] for norm in ("character", "token", "sum")}
+    assert shares == {"character": 0.5, "token": 0.5, "sum": 0.0} and found.value == 0.5
+    assert found.detail["answer_bits"] == pytest.approx((4.0 + 4.4) / 2 / 4 / math.log(2), abs=1e-5)
+    assert found.detail["answer_bits_low"] < found.detail["answer_bits"] < found.detail["answer_bits_high"]
+
+
+def test_answers_that_are_written_have_bits_too_and_tests_alone_have_none():
+    model = Bigram()
+    items = [
+        item("exact", id="n", answer="aa"),
+        item("checks", id="c", checks=[{"name": "max_words", "args": {"count": 9}}]),
+    ]
+    _, judged = score.evaluate(model, model, items, form="text")
+    assert [one.bits for one in judged] == [None, None]
+    counted = with_answer_bits(model, model, judged, "text")
+    [alone] = answer_bits(model, model, items[:1], "text")
+    assert (counted[0].bits, counted[0].bytes) == (alone.bits, alone.bytes) and counted[1] is judged[1]
+    assert score.score_skills(counted)[0].detail["answer_items"] == 1
 
 
 def test_a_skill_measured_by_credit_is_its_mean():
