@@ -69,12 +69,16 @@ class Config:
     seed: int = 1
 
 
+def adamw(rate: float) -> OptimConfig:
+    """One rate for all weights, none decays: what tuning after SFT takes."""
+    return OptimConfig(
+        kind="adamw", lr=rate, embedding_lr=rate, norm_lr=rate, weight_decay=0.0, skip_deviations=0.0
+    )
+
+
 def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any) -> Config:
     """One scale: everything grows with the tokens of pre-training and the conversations."""
     vocabulary = 2048
-    gentle = OptimConfig(
-        kind="adamw", lr=5e-5, embedding_lr=5e-5, norm_lr=5e-5, weight_decay=0.0, skip_deviations=0.0
-    )
     cfg = Config(
         web=PydocConfig(max_bytes=5_000_000),
         code=StdlibConfig(max_bytes=written_bytes),
@@ -89,14 +93,14 @@ def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any)
             count=conversations,
             core=True,
             shares={
-                "everyday": 0.11,
-                "system": 0.06,
-                "instructions": 0.14,
-                "rewriting": 0.14,
-                "summarising": 0.08,
-                "tools": 0.15,
+                "everyday": 0.10,
+                "system": 0.05,
+                "instructions": 0.15,
+                "rewriting": 0.17,
+                "summarising": 0.07,
+                "tools": 0.17,
                 "reading": 0.05,
-                "mathematics": 0.14,
+                "mathematics": 0.11,
                 "code": 0.07,
                 "knowledge": 0.06,
             },
@@ -137,12 +141,12 @@ def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any)
         mixing=ChooseMixtureConfig(
             # Recitation first: what copies from the context learns everything else faster.
             base={
-                "recitation": 0.20,
+                "recitation": 0.28,
                 "chat": 0.24,
-                "textbooks": 0.20,
-                "mathematics": 0.14,
-                "stories": 0.06,
-                "exercises": 0.08,
+                "textbooks": 0.17,
+                "mathematics": 0.11,
+                "stories": 0.05,
+                "exercises": 0.07,
                 "web": 0.04,
                 "code": 0.04,
             },
@@ -161,9 +165,11 @@ def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any)
         sft=SftConfig(
             epochs=1, batch_tokens=4096, optim=OptimConfig(lr=0.005, embedding_lr=0.0015, norm_lr=0.0015)
         ),
-        pairs=SamplePairsConfig(prompts=1_000, answers=4, max_new_tokens=64),
-        dpo=DpoConfig(epochs=1, optim=gentle),
-        grpo=GrpoConfig(rounds=20, questions=16, group=8, max_new_tokens=64, partial=0.0, optim=gentle),
+        pairs=SamplePairsConfig(
+            prompts=1_000, answers=8, max_new_tokens=64, min_margin=0.5, use_reference=False
+        ),
+        dpo=DpoConfig(epochs=1, optim=adamw(1e-4)),
+        grpo=GrpoConfig(rounds=30, questions=64, group=8, max_new_tokens=64, partial=0.0, optim=adamw(2e-4)),
         export=ExportConfig(name="smolforge-quickstart"),
     )
     return replace(cfg, **changes)
