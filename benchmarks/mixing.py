@@ -41,7 +41,7 @@ from smolforge.config import config
 from smolforge.data.clean.stages import HoldOutConfig, hold_out
 from smolforge.data.read.documents import CORPUS_SCHEMA, ParquetWriter, read_rows
 from smolforge.data.tokens.stages import TokenizeConfig, tokenize
-from smolforge.evals.half_stages import HalfConfig, half_of
+from smolforge.evals.half_stages import HalfConfig, decision_half, report_half
 from smolforge.log import Log
 from smolforge.mix.stages import (
     AffinityConfig,
@@ -194,8 +194,8 @@ def build(store: Store, name: str) -> Built:
         for d, corpus in corpora.items()
     }
     halves = [
-        store.run(half_of, HalfConfig(half=half), label=f"{name}/{half}", parts={"all": held})
-        for half in ("decision", "report")
+        store.run(half, HalfConfig(), label=f"{name}/{half.name}", parts={"all": held})
+        for half in (decision_half, report_half)
     ]
     return Built(world, shards, tokenizer, halves[0], halves[1])
 

@@ -46,7 +46,7 @@ from smolforge.data.read.stages import (
 from smolforge.data.tokens.stages import tokenize_each
 from smolforge.device.stages import export
 from smolforge.errors import ConfigError
-from smolforge.evals.half_stages import HalfConfig, half_of
+from smolforge.evals.half_stages import HalfConfig, decision_half, report_half
 from smolforge.evals.stages import benchmarks_in, evaluate, load_benchmarks
 from smolforge.models import model_and_tokenizer
 from smolforge.questions.stages import (
@@ -93,8 +93,8 @@ def recipe(store: Store, cfg: Config) -> None:
     stated = run(document_statements, StatementsConfig(), label="corpus/statements", facts=facts)
     items = run(document_items, cfg.items, label="held-out/questions", facts=facts)
     asked = {"documents": own_texts, "general": general, "questions": items}
-    decision = run(half_of, HalfConfig(half="decision"), label="held-out/decision-half", parts=asked)
-    report = run(half_of, HalfConfig(half="report"), label="held-out/report-half", parts=asked)
+    decision = run(decision_half, HalfConfig(), label="held-out/decision-half", parts=asked)
+    report = run(report_half, HalfConfig(), label="held-out/report-half", parts=asked)
 
     # What the model says by itself, and what is said about the documents.
     saying = cfg.rehearsal(cfg.rehearsed_chats_per_minute, cfg.rehearsed_chats_share)

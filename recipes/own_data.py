@@ -43,7 +43,7 @@ from smolforge.data.read.stages import (
 from smolforge.data.tokens.stages import tokenize_each
 from smolforge.device.stages import export
 from smolforge.errors import ConfigError
-from smolforge.evals.half_stages import HalfConfig, half_of
+from smolforge.evals.half_stages import HalfConfig, decision_half, report_half
 from smolforge.evals.stages import benchmarks_in, evaluate, load_benchmarks
 from smolforge.mix.stages import (
     AffinityConfig,
@@ -120,10 +120,8 @@ def recipe(store: Store, cfg: Config) -> None:
     shards = tokenize_each(store, corpora, tokenizer)
 
     # Decisions read one half of what is held out, the report the other.
-    deciding, reporting = (
-        store.run(half_of, HalfConfig(half=half), label=f"held-out/{half}-half", parts={"own": asked})
-        for half in ("decision", "report")
-    )
+    deciding = store.run(decision_half, HalfConfig(), label="held-out/decision-half", parts={"own": asked})
+    reporting = store.run(report_half, HalfConfig(), label="held-out/report-half", parts={"own": asked})
     affinity = store.run(
         source_affinity,
         AffinityConfig(),

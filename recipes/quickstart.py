@@ -21,7 +21,7 @@ from smolforge.data.clean.stages import chat_corpus, curate, hold_out, train_qua
 from smolforge.data.read.stages import pydoc_pages, stdlib_code
 from smolforge.data.tokens.stages import TokenizeConfig, tokenize
 from smolforge.device.stages import export
-from smolforge.evals.half_stages import HalfConfig, half_of
+from smolforge.evals.half_stages import HalfConfig, decision_half, report_half
 from smolforge.evals.stages import evaluate
 from smolforge.mix.stages import (
     AffinityConfig,
@@ -55,10 +55,8 @@ def recipe(store: Store, cfg: Config) -> None:
 
     # Held-out questions and texts come first: nothing that follows may contain them.
     held_out = run(hold_out, cfg.held_out, label="held-out", sources=raw, chats=said)
-    decision, report = (
-        run(half_of, HalfConfig(half=half), label=f"held-out/{half}-half", parts={"all": held_out})
-        for half in ("decision", "report")
-    )
+    decision = run(decision_half, HalfConfig(), label="held-out/decision-half", parts={"all": held_out})
+    report = run(report_half, HalfConfig(), label="held-out/report-half", parts={"all": held_out})
 
     # Curation: extract, filter, score, decontaminate, deduplicate. What is dropped is kept with its reason.
     quality = run(train_quality, cfg.quality, label="quality", sources=raw)

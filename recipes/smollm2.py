@@ -20,7 +20,7 @@ from smolforge.data.clean.stages import curate, hold_out, train_quality
 from smolforge.data.read.stages import HubConfig, hub_chats, hub_documents, hub_preferences
 from smolforge.data.tokens.stages import tokenize_each
 from smolforge.device.stages import export
-from smolforge.evals.half_stages import HalfConfig, half_of
+from smolforge.evals.half_stages import HalfConfig, decision_half, report_half
 from smolforge.evals.stages import evaluate
 from smolforge.mix.stages import choose_mixture, measure_skills
 from smolforge.store import Store
@@ -49,10 +49,8 @@ def recipe(store: Store, cfg: Config) -> None:
     shards = tokenize_each(store, corpora, tokenizer)
 
     # Published shares are where each phase begins; what is measured on the decision half may move them.
-    deciding, reporting = (
-        store.run(half_of, HalfConfig(half=half), label=f"held-out/{half}-half", parts={"all": held_out})
-        for half in ("decision", "report")
-    )
+    deciding = store.run(decision_half, HalfConfig(), label="held-out/decision-half", parts={"all": held_out})
+    reporting = store.run(report_half, HalfConfig(), label="held-out/report-half", parts={"all": held_out})
     model, mixture, measured, start_tokens = None, None, None, 0
     total_tokens = sum(phase.tokens for phase in cfg.phases)
     for number, phase in enumerate(cfg.phases, start=1):

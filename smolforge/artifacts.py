@@ -50,6 +50,14 @@ class EvalTexts(Artifact):
     """
 
 
+class DecisionHalf(EvalTexts):
+    """The held-out items and texts that decisions read; `evals.half_stages.decision_half` alone makes it."""
+
+
+class ReportHalf(EvalTexts):
+    """The other ones, which only a report reads, with every task that is for reports alone."""
+
+
 class Overlaps(Artifact):
     """Evaluation texts that were met in training data, whether or not the documents were dropped for them.
 

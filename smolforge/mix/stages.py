@@ -11,7 +11,7 @@ from smolforge.artifacts import (
     Affinity,
     Checkpoint,
     ChosenMixture,
-    EvalTexts,
+    DecisionHalf,
     Facts,
     Sizing,
     SkillBits,
@@ -21,6 +21,7 @@ from smolforge.artifacts import (
 from smolforge.config import config, from_plain
 from smolforge.data.tokens.mixture import Mixture
 from smolforge.errors import ConfigError, InputError
+from smolforge.evals.half_stages import for_decision
 from smolforge.stage import Job, stage
 from smolforge.train.config import Compute, OptimConfig, ScheduleConfig
 
@@ -50,7 +51,7 @@ class MeasureConfig:
 
 @stage(makes=SkillBits, version=1)
 def measure_skills(
-    cfg: MeasureConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
+    cfg: MeasureConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: DecisionHalf
 ) -> Facts:
     """Bits per byte of the gold answers and texts of the decision half. Nothing is generated.
 
@@ -63,7 +64,7 @@ def measure_skills(
     from smolforge.evals import answer_bits
     from smolforge.mix.asking import Asking
 
-    asking = Asking.of(cfg, tokenizer.path, texts.path, job)
+    asking = Asking.of(cfg, tokenizer.path, for_decision(texts), job)
     found = asking.ask_folder(model.path)
     if not found:
         raise InputError("no held-out item has a gold answer, and there is no text", where=str(texts.path))
@@ -101,7 +102,7 @@ def source_affinity(
     *,
     shards: Mapping[str, TokenShards],
     tokenizer: Tokenizer,
-    texts: EvalTexts,
+    texts: DecisionHalf,
 ) -> Facts:
     """Which sources' n-grams explain the texts of each skill (questions and gold answers of the decision half).
 
@@ -118,7 +119,7 @@ def source_affinity(
         if int(shard.facts["tokens"]):
             counted[name] = affinity.count(source_ids(shard.path, cfg.tokens_per_source), tok.vocab_size)
         job.log.progress(done + 1, len(shards), "sources", name)
-    spoken = skill_ids(cfg, tok, texts.path)
+    spoken = skill_ids(cfg, tok, for_decision(texts))
     weights = {skill: affinity.explain(counted, ids, tok.vocab_size) for skill, ids in spoken.items()}
     everything = {s: sum(table[s] for table in weights.values()) / max(1, len(weights)) for s in counted}
     plain = {"weights": weights, "all": everything}
@@ -323,7 +324,7 @@ def try_mixture(
     init: Checkpoint,
     shards: Mapping[str, TokenShards],
     tokenizer: Tokenizer,
-    texts: EvalTexts,
+    texts: DecisionHalf,
     sizing: Sizing | None = None,
 ) -> Facts:
     """Probe sources where that is worth its price, decide again, and check a large move by twins; the winner goes on.
@@ -346,7 +347,7 @@ def try_mixture(
         )
         return {**_facts(plain), "begun_tokens": 0}
     cfg = _sized(cfg, sizing)
-    asking = Asking.of(cfg.measure, tokenizer.path, texts.path, job)
+    asking = Asking.of(cfg.measure, tokenizer.path, for_decision(texts), job)
     ground = Ground.of(cfg, job, init.path, {name: shard.path for name, shard in shards.items()}, asking)
     plain = try_out(cfg, plain, ground, job.out / "branch", job.log.say)
     record.write(job.out, plain)

@@ -51,8 +51,10 @@ from smolforge.adapt.stages import (
 from smolforge.artifacts import (
     ChatData,
     Checkpoint,
+    DecisionHalf,
     EvalTexts,
     RawDocs,
+    ReportHalf,
     Scores,
     Sizing,
     Tokenizer,
@@ -61,7 +63,7 @@ from smolforge.artifacts import (
 from smolforge.data.read.stages import own_folder, watched_folder
 from smolforge.data.tokens.batches import Documents
 from smolforge.errors import ConfigError, InputError
-from smolforge.evals.half_stages import HalfConfig, half_of
+from smolforge.evals.half_stages import HalfConfig, decision_half, for_decision, report_half
 from smolforge.evals.measured import Measured, read_measured
 from smolforge.evals.stats import Interval
 from smolforge.language_model import Logprob, Sampling
@@ -785,10 +787,9 @@ def part(folder: Path, **files: int) -> EvalTexts:
 
 def halves(root: Path, parts: Mapping[str, EvalTexts], share: float = 0.4) -> dict[str, dict[str, list[str]]]:
     found = {}
-    for half in ("decision", "report"):
+    for half, part_of in (("decision", decision_half), ("report", report_half)):
         job = job_in(root / half)
-        cfg = HalfConfig(half=half, decision_share=share)  # type: ignore[arg-type]
-        facts = half_of(cfg, job, parts=parts)
+        facts = part_of(HalfConfig(decision_share=share), job, parts=parts)
         found[half] = {file.name: file.read_text("utf-8").splitlines() for file in job.out.iterdir()}
         for kind in ("items", "texts"):
             lines = [line for name, some in found[half].items() if name.startswith(kind) for line in some]
@@ -816,6 +817,36 @@ def test_halves_are_apart_and_together_the_whole(
             assert [line for line in lines if line in deciding] == deciding  # in their order
             if len(lines) >= 2:
                 assert deciding and reported
+
+
+def test_tasks_for_reports_alone_are_whole_in_the_report(tmp_path: Path) -> None:
+    found = halves(
+        tmp_path, {"one": part(tmp_path / "one", items_triviaqa=9, items_nq_open=3, items_arc_easy=5)}
+    )
+    assert set(found["decision"]) == {"items-arc_easy.jsonl"}
+    assert len(found["report"]["items-triviaqa.jsonl"]) == 9
+
+
+def test_a_decision_cannot_read_a_report(tmp_path: Path) -> None:
+    """Whatever measures, explains or tries for a mixture refuses what is not the decision half, before a line is read."""
+    from smolforge.mix import stages as mix
+
+    whole = part(tmp_path / "whole", items_arc_easy=5)
+    other: Any = ReportHalf(tmp_path / "nowhere", "k", "d")
+    nothing = Tokenizer(tmp_path, "k", "d"), Checkpoint(tmp_path, "k", "d")
+    for texts in (other, whole):
+        with pytest.raises(InputError, match="decision half alone"):
+            for_decision(texts)
+        with pytest.raises(InputError, match="decision half alone"):
+            mix.measure_skills(
+                mix.MeasureConfig(),
+                job_in(tmp_path / "m"),
+                tokenizer=nothing[0],
+                model=nothing[1],
+                texts=texts,
+            )
+    deciding: Any = DecisionHalf(tmp_path / "deciding", "k", "d")
+    assert for_decision(deciding) == tmp_path / "deciding"
 
 
 def test_a_single_text_is_for_the_report(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from smolforge.artifacts import Checkpoint, ChosenMixture, EvalTexts, SkillBits, Tokenizer, TokenShards
+from smolforge.artifacts import Checkpoint, ChosenMixture, DecisionHalf, SkillBits, Tokenizer, TokenShards
 from smolforge.data.tokens.batches import Documents
 from smolforge.data.tokens.shards import write_shards
 from smolforge.log import Log
@@ -67,7 +67,7 @@ class World:
             for n, word in enumerate(WORDS)
         ]
         (root / "half" / "items-say.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        self.half = EvalTexts(root / "half", "k", "d")
+        self.half = DecisionHalf(root / "half", "k", "d")
         self.model = self.train("one", {"saying": 0.3, "noise": 0.7})
 
     def job(self, name):
