@@ -160,7 +160,7 @@ def recipe(store: Store, cfg: Config) -> None:
             )  # fmt: skip
     talk = replace(cfg.talk, compute=cfg.compute)
     run(side_by_side, talk, label="talk", before=base, after=best, tokenizer=tokenizer, data=watched)
-    run(export, cfg.export, label="export", model=best, tokenizer=tokenizer)
+    run(export, cfg.export, label="export", model=best, tokenizer=tokenizer, texts=texts)
 
 
 def _that_differ(models: dict[str, Checkpoint]) -> dict[str, Checkpoint]:

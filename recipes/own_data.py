@@ -179,7 +179,7 @@ def recipe(store: Store, cfg: Config) -> None:
     store.run(evaluate, in_chat, label="dpo/scores", model=better, tokenizer=tokenizer, texts=reporting)
     rewarded = store.run(grpo, cfg.grpo, label="grpo/model", init=better, tokenizer=tokenizer, data=chats)
     store.run(evaluate, in_chat, label="grpo/scores", model=rewarded, tokenizer=tokenizer, texts=reporting)
-    store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer)
+    store.run(export, cfg.export, label="export", model=rewarded, tokenizer=tokenizer, texts=corpora)
 
     if cfg.benchmarks:
         asking = replace(cfg.evaluation, text_bytes_per_domain=0, items_per_skill=cfg.benchmark_items)

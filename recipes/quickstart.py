@@ -136,4 +136,4 @@ def recipe(store: Store, cfg: Config) -> None:
 
     # Out of the house, proven equal to what was trained; a research model stays here.
     if cfg.model.research is None:
-        run(export, cfg.export, label="export", model=best, tokenizer=tokenizer)
+        run(export, cfg.export, label="export", model=best, tokenizer=tokenizer, texts=corpora)

@@ -123,7 +123,7 @@ def recipe(store: Store, cfg: Config) -> None:
     preferred = store.run(dpo, cfg.dpo, label="dpo/model", init=tuned, tokenizer=tokenizer, pairs=pairs)
     store.run(evaluate, in_chat, label="dpo/scores", model=preferred, tokenizer=tokenizer, texts=reporting)
     if cfg.model.research is None:
-        store.run(export, cfg.export, label="export", model=preferred, tokenizer=tokenizer)
+        store.run(export, cfg.export, label="export", model=preferred, tokenizer=tokenizer, texts=corpora)
 
 
 def _by_domain(raw: Mapping[str, RawDocs], cfg: Config) -> dict[str, RawDocs]:

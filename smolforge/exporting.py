@@ -34,6 +34,7 @@ def export_model(name: str, folder: Path, lab: Path, *, files: str = "", limit: 
         raise InputError("the target folder is not empty", where=str(folder), fix="name a new folder")
     if files and limit:
         raise ConfigError("`--for` and `--files` both say which files", fix="give one of them")
+    named, most_bytes = _named(files), parse_bytes(limit) if limit else 0
     found = find_model(name, lab)
     if isinstance(found, DeviceModel) and not files and not limit:
         return _copied(found, folder, None)
@@ -41,7 +42,7 @@ def export_model(name: str, folder: Path, lab: Path, *, files: str = "", limit: 
     checkpoint, tokenizer = model_and_tokenizer(store, name)
     called = found.name if isinstance(found, Outside) else name.strip("/")
     called = called.removesuffix(".gguf").rpartition("/")[2]
-    wanted = _that_fits(checkpoint, tokenizer, limit) if limit else _named(files)
+    wanted = _that_fits(checkpoint, tokenizer, most_bytes) if limit else named
     made = _exported(store, called, checkpoint, tokenizer, wanted)
     return _copied(made, folder, wanted)
 
@@ -57,15 +58,15 @@ def _named(files: str) -> tuple[Quantisation, ...] | None:
     return tuple(dict.fromkeys(names)) or None  # type: ignore[arg-type]
 
 
-def _that_fits(model: Checkpoint, tokenizer: Tokenizer, limit: str) -> tuple[Quantisation, ...]:
+def _that_fits(model: Checkpoint, tokenizer: Tokenizer, most_bytes: int) -> tuple[Quantisation, ...]:
     from smolforge.device.gguf import sizes_of
 
-    most_bytes, sizes = parse_bytes(limit), sizes_of(model.path, tokenizer.path, BEST_FIRST)
+    sizes = sizes_of(model.path, tokenizer.path, BEST_FIRST)
     fitting = [kind for kind, size in sizes.items() if size <= most_bytes]
     if not fitting:
         smallest = min(sizes, key=lambda kind: sizes[kind])
         raise InputError(
-            f"no file of this model is as small as {limit}: {smallest} takes about {format_bytes(sizes[smallest])}",
+            f"no file of this model is as small as {format_bytes(most_bytes)}: {smallest} takes about {format_bytes(sizes[smallest])}",
             fix="allow more, or train a smaller model (`smol plan`)",
         )
     return (fitting[0],)

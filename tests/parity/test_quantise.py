@@ -159,11 +159,11 @@ def test_the_most_precise_file_that_fits_is_chosen(tok: text.Tok, tmp_path: Path
         tmp_path / "tokenizer",
     )
     place = Checkpoint(tmp_path / "model", "", ""), Tokenizer(tmp_path / "tokenizer", "", "")
-    assert _that_fits(*place, f"{sizes['f16']}") == ("f16",)
-    assert _that_fits(*place, f"{sizes['f16'] - 1} B") == ("q8_0",)
-    assert _that_fits(*place, f"{sizes['q4_0'] / 1000} kB") == ("q4_0",)
+    assert _that_fits(*place, sizes["f16"]) == ("f16",)
+    assert _that_fits(*place, sizes["f16"] - 1) == ("q8_0",)
+    assert _that_fits(*place, sizes["q4_0"]) == ("q4_0",)
     with pytest.raises(InputError, match="q4_0 takes about"):
-        _that_fits(*place, "1 kB")
+        _that_fits(*place, 1_000)
 
 
 @pytest.mark.parametrize(
