@@ -73,12 +73,14 @@ def _calls(wanted: Any) -> str | None:
     return "\n".join(f"{TOOL_CALL}{json.dumps(call, ensure_ascii=False)}{END_TOOL_CALL}" for call in calls)
 
 
-def answer_bits(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form) -> list[Bits]:
+def answer_bits(
+    model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form, start: bool = True
+) -> list[Bits]:
     """The bits of every gold answer after its question; items without one are left out."""
     asked = [(item, gold) for item in items if (gold := gold_answer(item, form))]
     prompts, continuations = [], []
     for item, gold in asked:
-        prompt, follows_word = prompt_ids(tok, item, form)
+        prompt, follows_word = prompt_ids(tok, item, form, start)
         text = f" {gold}" if follows_word and not gold[:1].isspace() else gold
         prompts.append(prompt)
         continuations.append(tok.encode(text, allow_special=item.kind == "tool_call"))
@@ -90,11 +92,11 @@ def answer_bits(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], fo
 
 
 def with_answer_bits(
-    model: LanguageModel, tok: TokenCoder, judged: Sequence[Judged], form: Form
+    model: LanguageModel, tok: TokenCoder, judged: Sequence[Judged], form: Form, start: bool = True
 ) -> list[Judged]:
     """The same with the bits of the gold answers that were not weighed with their choices."""
     asked = [one.item for one in judged if one.bits is None and gold_answer(one.item, form)]
-    found = iter(answer_bits(model, tok, asked, form))
+    found = iter(answer_bits(model, tok, asked, form, start))
     waiting = {id(item) for item in asked}
     return [
         replace(one, bits=bits.bits, bytes=bits.bytes)

@@ -98,22 +98,24 @@ def evaluate(
     limits: Limits | None = None,
     workers: int = 2,
     watch: Any = None,
+    start: bool = True,
 ) -> tuple[list[Score], list[Judged]]:
     """Scores by skill, in alphabetical order, and every judged answer in the order of `items`.
 
     form   `text`: `prompt` is continued; `chat`: `messages` are answered through the chat template
     watch  called with (items done, items in all)
+    start  whether a text prompt begins with the start token
     """
     chosen = [i for i, item in enumerate(items) if item.kind in LIKELIHOOD_KINDS]
     written = [i for i, item in enumerate(items) if item.kind not in LIKELIHOOD_KINDS]
     judged: dict[int, Judged] = {}
-    for start in range(0, len(chosen), BATCH_ITEMS):
-        part = chosen[start : start + BATCH_ITEMS]
-        judged |= zip(part, judge_choices(model, tok, [items[i] for i in part], form), strict=True)
+    for first in range(0, len(chosen), BATCH_ITEMS):
+        part = chosen[first : first + BATCH_ITEMS]
+        judged |= zip(part, judge_choices(model, tok, [items[i] for i in part], form, start), strict=True)
         _tell(watch, len(judged), len(items))
     asked = [items[i] for i in written]
     answers = write_answers(
-        model, tok, asked, form, lambda done: _tell(watch, len(chosen) + done, len(items))
+        model, tok, asked, form, lambda done: _tell(watch, len(chosen) + done, len(items)), start
     )
     grades = grade_answers(asked, answers, form, limits, workers)
     for i, answer, grade in zip(written, answers, grades, strict=True):
@@ -191,7 +193,9 @@ def _interval(judged: Sequence[Judged]) -> stats.Interval:
 # -- choices -------------------------------------------------------------------------------------------
 
 
-def judge_choices(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form) -> list[Judged]:
+def judge_choices(
+    model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form, start: bool = True
+) -> list[Judged]:
     """The choice with the highest log-probability wins: a character (its leading space not counted), a token or in sum.
 
     Source of the first: the "cloze" formulation that SmolLM2 reports, arXiv:2502.02737, section 4.
@@ -199,7 +203,7 @@ def judge_choices(model: LanguageModel, tok: TokenCoder, items: Sequence[Item], 
     prompts: list[list[int]] = []
     continuations: list[list[int]] = []
     for item in items:
-        asked = [prompt_ids(tok, one, form) for one in _for_each_choice(item)]
+        asked = [prompt_ids(tok, one, form, start) for one in _for_each_choice(item)]
         for choice, (prompt, follows_word) in zip(
             item.choices, asked * (len(item.choices) // len(asked)), strict=True
         ):
@@ -262,11 +266,11 @@ def answer_bytes(answer: str) -> int:
     return max(1, len(answer.encode("utf-8", "replace")))
 
 
-def prompt_ids(tok: TokenCoder, item: Item, form: Form) -> tuple[list[int], bool]:
+def prompt_ids(tok: TokenCoder, item: Item, form: Form, start: bool = True) -> tuple[list[int], bool]:
     """Token ids of the question, and whether an answer's first word needs a space before it."""
     if form == "text":
         bare = item.prompt.rstrip(" ")
-        return [tok.start_id, *tok.encode(bare)], bool(bare) and not bare[-1].isspace()
+        return [*([tok.start_id] if start else []), *tok.encode(bare)], bool(bare) and not bare[-1].isspace()
     messages = list(item.messages)
     begun = str(messages.pop()["content"]) if messages and messages[-1]["role"] == "assistant" else ""
     ids, _ = tok.encode_chat(messages, list(item.tools) or None, add_generation_prompt=True)
@@ -278,11 +282,16 @@ def prompt_ids(tok: TokenCoder, item: Item, form: Form) -> tuple[list[int], bool
 
 
 def write_answers(
-    model: LanguageModel, tok: TokenCoder, items: Sequence[Item], form: Form, watch: Any = None
+    model: LanguageModel,
+    tok: TokenCoder,
+    items: Sequence[Item],
+    form: Form,
+    watch: Any = None,
+    start: bool = True,
 ) -> list[str]:
     """The model's greedy answer to each item; `watch` is called with the number of those that are done."""
     groups: dict[int, list[int]] = {}
-    prompts = [prompt_ids(tok, item, form)[0] for item in items]
+    prompts = [prompt_ids(tok, item, form, start)[0] for item in items]
     for i in sorted(range(len(items)), key=lambda i: len(prompts[i])):
         rounded = -(-items[i].max_new_tokens // ANSWER_ROUND_TOKENS) * ANSWER_ROUND_TOKENS
         groups.setdefault(rounded, []).append(i)

@@ -32,6 +32,8 @@ class EvaluateConfig:
     items_per_skill        how many items of each, always the same ones for one seed; 0 for all
     text_bytes_per_domain  how much held-out text is read for bits per byte; 0 for none
     window_tokens          longest context for bits per byte; never more than the model's positions
+    prefix                 `start`: a text prompt begins with the start token, as documents do in training; `none`: with none,
+                           as lm-evaluation-harness asks SmolLM2
     answer_tokens          a limit on written answers below the items' own; 0 for none
     compute                number type of the products: `auto` takes the one that training would; float32 for comparisons
     """
@@ -41,6 +43,7 @@ class EvaluateConfig:
     items_per_skill: int = 100
     text_bytes_per_domain: int = 30_000
     window_tokens: int = 512
+    prefix: Literal["start", "none"] = "start"
     answer_tokens: int = 0
     cpu_seconds: float = 1.0
     compute: Compute = "auto"
@@ -90,7 +93,7 @@ def benchmarks_in(
     )
 
 
-@stage(makes=Scores, version=7)
+@stage(makes=Scores, version=8)
 def evaluate(
     cfg: EvaluateConfig, job: Job, *, model: Checkpoint, tokenizer: Tokenizer, texts: EvalTexts
 ) -> Facts:
@@ -114,15 +117,17 @@ def evaluate(
     network = load_model(model.path, compute=compute_dtype(cfg.compute, job.device)).to(job.device)
     reader = TorchLanguageModel(network)
     tok = load_tokenizer(tokenizer.path)
-    form = form_of(cfg.form, tok)
+    form, start = form_of(cfg.form, tok), cfg.prefix == "start"
     items = [one for skill in _skills(cfg, texts.path) for one in _items_of(cfg, texts.path, skill)]
 
     def watch(done: int, total: int) -> None:
         job.log.progress(done, total, "items", "asking")
 
     limits = sandbox.Limits(cpu_seconds=cfg.cpu_seconds)
-    _, judged = score.evaluate(reader, tok, items, form=form, limits=limits, workers=job.threads, watch=watch)
-    judged = with_answer_bits(reader, tok, judged, form)
+    _, judged = score.evaluate(
+        reader, tok, items, form=form, limits=limits, workers=job.threads, watch=watch, start=start
+    )
+    judged = with_answer_bits(reader, tok, judged, form, start)
     scores = score.score_skills(judged)
     held = _held_out(cfg, texts.path)
     if held:

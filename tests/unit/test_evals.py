@@ -435,6 +435,26 @@ def test_choices_are_compared_as_the_item_says(norm, best):
     assert score.judge_choices(model, model, [asked], "text")[0].answer == best
 
 
+def test_a_prompt_begins_with_the_start_token_unless_the_config_says_none(tiny, tmp_path, monkeypatch):
+    from smolforge.model.generate import TorchLanguageModel
+    from smolforge.text.tokenizer import load_tokenizer
+
+    start, seen = load_tokenizer(tiny["tokenizer"].path).start_id, []
+    inner = TorchLanguageModel.logprobs
+    monkeypatch.setattr(
+        TorchLanguageModel,
+        "logprobs",
+        lambda self, p, c: seen.append([tuple(one) for one in p]) or inner(self, p, c),
+    )
+    for prefix in ("start", "none"):
+        cfg = EvaluateConfig(prefix=prefix, compute="float32", skills=("facts",), text_bytes_per_domain=0)
+        evaluate(cfg, job_in(tmp_path / prefix), **tiny)
+    half = len(seen) // 2
+    assert half == 2, "choices, and the bits of written answers"
+    for with_start, without in zip(seen[:half], seen[half:], strict=True):
+        assert with_start == [(start, *one) for one in without]
+
+
 def test_all_three_norms_are_kept_and_the_bits_of_the_right_choice():
     model, totals = Bigram(), {" aaaa": (-4.0, 1), " bbbb": (-4.4, 4), " c": (-2.0, 1)}
     model.logprobs = lambda p, c: [Logprob(*totals[model.decode(ids)], False) for ids in c]
