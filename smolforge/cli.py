@@ -453,12 +453,14 @@ def serve(model: str, host: str, port: int, api_key: str | None, lab: Path) -> N
     "--for", "limit", default="", metavar="SIZE", help="The most precise file of at most SIZE, 100 MB say."
 )
 @click.option("--files", default="", help="These GGUF files alone: q8_0,q4_0 say.")
+@click.option("--to", "target", type=click.Choice(["browser"]), help="A page that runs it in a browser.")
 @lab_option
-def export(model: str, folder: Path, limit: str, files: str, lab: Path) -> None:
+def export(model: str, folder: Path, limit: str, files: str, target: str | None, lab: Path) -> None:
     """Write a model for transformers and llama.cpp into FOLDER, proven equal. MODEL as for `chat`."""
-    from smolforge.exporting import export_model
+    from smolforge.exporting import export_model, export_page
 
-    click.echo(export_model(model, folder, lab, files=files, limit=limit))
+    write = export_page if target else export_model
+    click.echo(write(model, folder, lab, files=files, limit=limit))
 
 
 @main.group()

@@ -6,17 +6,13 @@ Bodies, queue, time and answer length are bounded; who may ask at all is decided
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
-import re
 import socket
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from typing import Any
 
 import uvicorn
@@ -30,6 +26,7 @@ from smolforge.errors import SmolError
 from smolforge.serve import wire
 from smolforge.serve.desk import Desk, refusal
 from smolforge.serve.guard import Guard, bind, is_loopback
+from smolforge.serve.pages import digest_of, whole_page
 from smolforge.serve.talk import Reply, Talker
 from smolforge.serve.tools import CallSplitter, ToolCall
 from smolforge.serve.wire import ApiError, ChatRequest, Shape, TextRequest
@@ -38,7 +35,6 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-PAGE_PART = re.compile(r"(?:// )?<!-- (\w+\.(?:css|js)) -->")
 Piece = tuple[Reply, str]
 
 
@@ -349,18 +345,9 @@ def _left_out(reply: Reply) -> dict[str, int]:
 
 def _load_page() -> tuple[bytes, str]:
     """The chat page with its parts in it, and a policy that allows its own script and style and nothing else."""
-    parts = resources.files("smolforge.serve").joinpath("page")
-
-    def part(found: re.Match[str]) -> str:
-        return parts.joinpath(found[1]).read_text(encoding="utf-8")
-
-    page = PAGE_PART.sub(part, parts.joinpath("chat.html").read_text(encoding="utf-8"))
-
-    def digest(tag: str) -> str:
-        inside = page.split(f"<{tag}>", 1)[1].split(f"</{tag}>", 1)[0]
-        return base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
-
-    return page.encode(), PAGE_POLICY.format(script=digest("script"), style=digest("style"))
+    page = whole_page()
+    policy = PAGE_POLICY.format(script=digest_of(page, "script"), style=digest_of(page, "style"))
+    return page.encode(), policy
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -13,6 +13,8 @@
 #include "lanes.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 enum { PANEL = 16, BLOCK = 32 };
@@ -23,6 +25,15 @@ typedef uint16_t half_bits;
 INLINE float from_half(half_bits h) {
 #if defined(__F16C__)
     return _cvtsh_ss(h);
+#elif defined(__wasm__) /* halves are no numbers of its own there */
+    uint32_t size = (uint32_t)(h & 0x7fff) << 13, bits;
+    float x;
+    memcpy(&x, &size, 4);
+    x *= 0x1p112f;
+    memcpy(&bits, &x, 4);
+    bits |= (size >= 0x7c00u << 13 ? 0x7f800000u : 0) | (uint32_t)(h & 0x8000) << 16;
+    memcpy(&x, &bits, 4);
+    return x;
 #else
     _Float16 x;
     memcpy(&x, &h, 2);
@@ -33,6 +44,24 @@ INLINE float from_half(half_bits h) {
 INLINE half_bits to_half(float x) {
 #if defined(__F16C__)
     return _cvtss_sh(x, 0);
+#elif defined(__wasm__)
+    const uint32_t magic = 126u << 23; /* 0.5: added, it leaves a number too small for a half's exponent in its low bits */
+    uint32_t bits, sign;
+    float small;
+    memcpy(&bits, &x, 4);
+    sign = bits & 0x80000000u;
+    bits ^= sign;
+    if (bits >= 143u << 23) {
+        bits = bits > 0x7f800000u ? 0x7e00 : 0x7c00;
+    } else if (bits < 113u << 23) {
+        memcpy(&small, &bits, 4);
+        small += 0.5f;
+        memcpy(&bits, &small, 4);
+        bits -= magic;
+    } else {
+        bits = (bits - (112u << 23) + 0xfff + (bits >> 13 & 1)) >> 13;
+    }
+    return (half_bits)(bits | sign >> 16);
 #else
     _Float16 y = (_Float16)x;
     half_bits h;
@@ -46,6 +75,11 @@ INLINE vf load_half(const half_bits *p) {
     return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 #elif defined(__F16C__) && LANES == 8
     return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#elif defined(__wasm__)
+    const vu bits = __builtin_convertvector(*(const vh_loose *)p, vu), size = bits & 0x7fff;
+    const vf finite = (vf)(size << 13) * 0x1p112f;
+    const vu beyond = (vu)(size >= 0x7c00) & 0x7f800000u; /* infinities, and what is no number */
+    return (vf)((vu)finite | beyond | (bits & 0x8000) << 16);
 #else
     vf x;
     for (int j = 0; j < LANES; j++) x[j] = from_half(p[j]);

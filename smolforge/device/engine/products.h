@@ -13,7 +13,12 @@
 enum { TOGETHER = 8 }; /* rows of inputs that share a pass over a panel */
 
 typedef struct {
-    int8_t high[BLOCK], low[BLOCK];
+    union {
+        struct {
+            int8_t high[BLOCK], low[BLOCK];
+        };
+        int16_t whole[BLOCK]; /* WebAssembly multiplies these at once */
+    };
     float scale;
     int32_t sum; /* of the whole numbers */
     int32_t unused[14];
@@ -35,9 +40,13 @@ static void round_row(const float *x, long width, Inputs *to) {
         to->scale = top / 16256.0f;
         for (int i = 0; i < BLOCK; i += LANES) {
             vi v = (vi)(load_float(x + i, LANES) * by + whole) - (vi)whole;
+#if defined(__wasm_simd128__)
+            for (int j = 0; j < LANES; j++) to->whole[i + j] = (int16_t)v[j];
+#else
             vi high = (v + 64) >> 7;
             *(vb *)(to->high + i) = __builtin_convertvector(high, vb);
             *(vb *)(to->low + i) = __builtin_convertvector(v - high * 128, vb);
+#endif
             sums += v;
         }
         int32_t sum = 0;
@@ -63,6 +72,39 @@ INLINE vf in_floats(Sums high, Sums low, int32_t shift, int j) {
     (void)j;
     Sums all = _mm512_add_epi32(_mm512_slli_epi32(high, 7), low);
     return (vf)_mm512_cvtepi32_ps(_mm512_sub_epi32(all, _mm512_set1_epi32(shift)));
+}
+#elif defined(__wasm_simd128__)
+typedef struct {
+    v128_t of[8]; /* two rows each, two sums a row; or 64 codes in the first four */
+} Sums;
+INLINE Sums no_sums(void) { return (Sums){0}; }
+INLINE Sums codes_at(const uint8_t *p) {
+    Sums w = {0};
+    for (int i = 0; i < 4; i++) w.of[i] = wasm_v128_load(p + 16 * i);
+    return w;
+}
+INLINE Sums low_codes(Sums w) {
+    for (int i = 0; i < 4; i++) w.of[i] = wasm_v128_and(w.of[i], wasm_i8x16_splat(15));
+    return w;
+}
+INLINE Sums high_codes(Sums w) {
+    for (int i = 0; i < 4; i++) w.of[i] = wasm_u8x16_shr(w.of[i], 4);
+    return w;
+}
+INLINE Sums dot(Sums sums, Sums w, const int16_t *four) {
+    const v128_t inputs = wasm_v128_load64_splat(four);
+    for (int i = 0; i < 4; i++) {
+        v128_t first = wasm_i32x4_dot_i16x8(wasm_u16x8_extend_low_u8x16(w.of[i]), inputs);
+        v128_t second = wasm_i32x4_dot_i16x8(wasm_u16x8_extend_high_u8x16(w.of[i]), inputs);
+        sums.of[2 * i] = wasm_i32x4_add(sums.of[2 * i], first);
+        sums.of[2 * i + 1] = wasm_i32x4_add(sums.of[2 * i + 1], second);
+    }
+    return sums;
+}
+INLINE vf in_floats(Sums whole, int32_t shift, int j) {
+    v128_t a = whole.of[2 * j], b = whole.of[2 * j + 1];
+    v128_t all = wasm_i32x4_add(wasm_i32x4_shuffle(a, b, 0, 2, 4, 6), wasm_i32x4_shuffle(a, b, 1, 3, 5, 7));
+    return (vf)wasm_f32x4_convert_i32x4(wasm_i32x4_sub(all, wasm_i32x4_splat(shift)));
 }
 #else
 typedef uint8_t codes64 __attribute__((vector_size(64)));
@@ -112,6 +154,22 @@ INLINE vf in_floats(Sums high, Sums low, int32_t shift, int j) {
 }
 #endif
 
+#if defined(__wasm_simd128__)
+typedef Sums Products; /* of 15-bit inputs */
+INLINE Products no_products(void) { return no_sums(); }
+INLINE Products dots(Products p, Sums w, const Inputs *x, int at) { return dot(p, w, x->whole + at); }
+INLINE vf products_in_floats(Products p, int32_t shift, int j) { return in_floats(p, shift, j); }
+#else
+typedef struct {
+    Sums high, low;
+} Products;
+INLINE Products no_products(void) { return (Products){no_sums(), no_sums()}; }
+INLINE Products dots(Products p, Sums w, const Inputs *x, int at) {
+    return (Products){dot(p.high, w, x->high + at), dot(p.low, w, x->low + at)};
+}
+INLINE vf products_in_floats(Products p, int32_t shift, int j) { return in_floats(p.high, p.low, shift, j); }
+#endif
+
 /* out[n][0..16] of a panel in blocks, for `rows` <= TOGETHER rows of inputs, `stride` blocks apart. */
 INLINE void panel_of_blocks(const int rows, const int type, const uint8_t *panel, long blocks, const Inputs *inputs,
                             long stride, float out[TOGETHER][PANEL]) {
@@ -123,20 +181,17 @@ INLINE void panel_of_blocks(const int rows, const int type, const uint8_t *panel
     for (long b = 0; b < blocks; b++, inputs++) {
         const half_bits *scales = (const half_bits *)panel, *minima = scales + PANEL;
         const uint8_t *codes = panel + 2 * PANEL * (type == TYPE_Q4_1 ? 2 : 1);
-        Sums high[TOGETHER], low[TOGETHER];
+        Products products[TOGETHER];
 #pragma GCC unroll 8
-        for (int n = 0; n < rows; n++) high[n] = low[n] = no_sums();
+        for (int n = 0; n < rows; n++) products[n] = no_products();
         for (int g = 0; g < (type == TYPE_Q8_0 ? 8 : 4); g++) {
             Sums w = codes_at(codes + 64 * g);
             Sums first = type == TYPE_Q8_0 ? w : low_codes(w), second = high_codes(w);
 #pragma GCC unroll 8
             for (int n = 0; n < rows; n++) {
                 const Inputs *x = inputs + n * stride;
-                high[n] = dot(high[n], first, x->high + 4 * g);
-                low[n] = dot(low[n], first, x->low + 4 * g);
-                if (type == TYPE_Q8_0) continue;
-                high[n] = dot(high[n], second, x->high + 16 + 4 * g);
-                low[n] = dot(low[n], second, x->low + 16 + 4 * g);
+                products[n] = dots(products[n], first, x, 4 * g);
+                if (type != TYPE_Q8_0) products[n] = dots(products[n], second, x, 16 + 4 * g);
             }
         }
 #pragma GCC unroll 8
@@ -145,7 +200,7 @@ INLINE void panel_of_blocks(const int rows, const int type, const uint8_t *panel
             int32_t shift = type == TYPE_Q8_0 ? 128 * x->sum : type == TYPE_Q4_0 ? 8 * x->sum : 0;
 #pragma GCC unroll 8
             for (int j = 0; j < PANEL / LANES; j++) {
-                vf scaled = in_floats(high[n], low[n], shift, j) * load_half(scales + j * LANES);
+                vf scaled = products_in_floats(products[n], shift, j) * load_half(scales + j * LANES);
                 if (type == TYPE_Q4_1) scaled += load_half(minima + j * LANES) * (float)x->sum;
                 totals[n][j] += scaled * x->scale;
             }

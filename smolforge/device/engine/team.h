@@ -4,6 +4,18 @@
 #ifndef TEAM_H
 #define TEAM_H
 
+#if defined(__wasm__)
+/* A browser's module has one thread. */
+typedef struct {
+    int size;
+} Team;
+typedef void Work(void *what, int me);
+
+INLINE void meet(Team *t) { (void)t; }
+static void together(Team *t, Work *work, void *what) { (void)t, work(what, 0); }
+static void gather(Team *t, int size) { (void)size, t->size = 1; }
+static void dismiss(Team *t) { (void)t; }
+#else
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -98,4 +110,5 @@ static void dismiss(Team *t) {
     for (int i = 1; i < t->size; i++) pthread_join(t->threads[i], NULL);
     free(t->threads);
 }
+#endif
 #endif

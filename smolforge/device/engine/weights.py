@@ -53,7 +53,7 @@ def load(header: Header, *, threads: int, slots: int, capacity: int, room: int) 
     Raises InputError for a damaged file, Unfit for one that the engine has no path for.
     """
     config = shape_of(header)
-    _check(header, config)
+    check(header, config)
     shape = Shape(
         config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
         config.head_dim, config.intermediate_size, config.vocab_size, slots, capacity, config.rms_norm_eps,
@@ -70,7 +70,7 @@ def load(header: Header, *, threads: int, slots: int, capacity: int, room: int) 
         raise
 
 
-def _check(header: Header, config: ModelConfig) -> None:
+def check(header: Header, config: ModelConfig) -> None:
     widths = (config.hidden_size, config.intermediate_size, config.num_attention_heads * config.head_dim)
     if any(width % COLUMNS for width in widths) or config.head_dim % (COLUMNS // 2):
         raise Unfit("its rows do not divide into blocks of 32", where=str(header.file), fix="use llama.cpp")
@@ -134,7 +134,7 @@ def _floats(header: Header, file: Bytes, tensor: Tensor) -> NDArray[np.float32]:
 def _put_matrix(
     handle: int, public: str, size: tuple[int, ...], data: Bytes, kind: Type, config: ModelConfig
 ) -> None:
-    layer, name = _place(public)
+    layer, name = place_of(public)
     heads = turned_heads(public, config)
     order = part(np.arange(size[0], dtype=np.int32), heads) if heads else None
     index = MATRICES.index(name.removesuffix(".weight")) if layer >= 0 else 0
@@ -165,14 +165,14 @@ def _forget(data: Bytes) -> None:
 
 
 def _put_vector(handle: int, public: str, values: NDArray[np.float32], config: ModelConfig) -> None:
-    layer, name = _place(public)
+    layer, name = place_of(public)
     heads = turned_heads(public, config)
     values = part(values, heads) if heads else values
     index = VECTORS.index(name) if layer >= 0 else 0
     library().engine_vector(handle, layer, index, values.ctypes.data, len(values))
 
 
-def _place(public: str) -> tuple[int, str]:
+def place_of(public: str) -> tuple[int, str]:
     """`model.layers.3.mlp.up_proj.weight` → (3, `mlp.up_proj.weight`); layer -1 for what stands outside."""
     if not public.startswith("model.layers."):
         return -1, public

@@ -266,13 +266,13 @@ function keepState() {
   keepSettings({ system: $("system").value, temperature: $("temperature").value, tokens: $("tokens").value, key: $("key").value, chosen: toolsChosen() });
 }
 
-function showExamples(health) {
-  const asked = Array.isArray(health.examples) ? health.examples : [];
+function showExamples(told) {
+  const asked = Array.isArray(told.examples) ? told.examples : [];
   $("examples-told").hidden = !asked.length;
-  $("examples-told").textContent = health.examples_seen ? "It was seen to answer these rightly, at temperature 0:" : "To begin with:";
+  $("examples-told").textContent = told.examples_seen ? "It was seen to answer these rightly, at temperature 0:" : "To begin with:";
   $("examples").replaceChildren(...asked.map((text) => {
     const item = element("li");
-    item.append(button(text, () => { isExample = Boolean(health.examples_seen); ask(text); }));
+    item.append(button(text, () => { isExample = Boolean(told.examples_seen); ask(text); }));
     return item;
   }));
 }
@@ -314,12 +314,12 @@ $("settings").addEventListener("input", keepState);
 $("settings").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("storage", listChats);
 addEventListener("pagehide", () => keepOpen(chat.id));
-fetch("/health").then((response) => response.json()).then((health) => {
-  $("name").textContent = health.model;
-  document.title = health.model + " · chat";
-  $("key-box").hidden = !health.key_required;
-  showExamples(health);
-  for (const who of document.querySelectorAll(".assistant .who")) who.textContent = health.model;
+health().then((told) => {
+  $("name").textContent = told.model;
+  document.title = told.model + " · chat";
+  $("key-box").hidden = !told.key_required;
+  showExamples(told);
+  for (const who of document.querySelectorAll(".assistant .who")) who.textContent = told.model;
 }).catch(() => addNote("The server cannot be reached.", true));
 readBack();
 showChat();

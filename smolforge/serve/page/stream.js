@@ -14,6 +14,11 @@ async function* events(body) {
   }
 }
 
+// What the server says of itself: its model's name, whether it asks for a key, questions to begin with.
+async function health() {
+  return (await fetch("/health")).json();
+}
+
 async function refusalOf(response) {
   try { return (await response.json()).error.message; } catch { return "The server answered " + response.status + "."; }
 }
