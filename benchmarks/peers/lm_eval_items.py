@@ -65,7 +65,7 @@ def task_of(name: str, settings: dict[str, Any]) -> Any:
 def ask(model: HFLM, spec: dict[str, Any]) -> dict[str, Any]:
     """One task; a task that cannot be run says why."""
     type(model).max_gen_toks = property(lambda _: spec["new_tokens"])
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     try:
         found = simple_evaluate(
             model=model,
@@ -92,6 +92,7 @@ def ask(model: HFLM, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "task": spec["task"],
         "seconds": time.perf_counter() - began,
+        "processor_seconds": time.process_time() - used,
         "samples": [{key: one[key] for key in kept if key in one} for one in samples],
     }
 
