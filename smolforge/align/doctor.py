@@ -62,10 +62,10 @@ def troubles(first: Sequence[Figures], last: Sequence[Figures]) -> dict[str, str
         found["length"] = (
             f"answers went from {before:.0f} to {length:.0f} tokens: look whether the reward can be had by length alone"
         )
-    if max(now.get("chosen_reward", 0.0), now.get("rejected_reward", 0.0)) < 0 < now.get("margin", 0.0):
+    if now.get("chosen_reward", 0.0) < -max(0.0, now.get("margin", 0.0)):
         found["both sink"] = (
-            "the chosen answers became less likely too, only less so than the rejected ones: raise `nll_weight`, or lower "
-            "the rate"
+            "the chosen answers became less likely by more than what parts them from the rejected ones: raise `nll_weight`, "
+            "or lower the rate"
         )
     return found
 

@@ -98,7 +98,8 @@ def test_a_changed_rate_in_the_last_phase_rebuilds_only_what_follows(built: Path
     rebuilt = {label for label, line in actions.items() if not line.startswith("reuse")}
     assert actions["phase-3/model"].startswith("build")
     assert "optim.lr" in actions["phase-3/model"]
-    after = list(actions)[list(actions).index("phase-3/model") :]
+    assert actions["phase-3/trial"].startswith("build"), "a mixture is tried at the phase's own rate"
+    after = list(actions)[list(actions).index("phase-3/trial") :]
     assert rebuilt == set(after)
 
 

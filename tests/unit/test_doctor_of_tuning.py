@@ -25,7 +25,7 @@ HEALTHY = {
         ("KL blow-up", {"kl": 2.0}),
         ("length", {"answer_tokens": 4.0}),
         ("length", {"answer_tokens": 60.0}),
-        ("both sink", {"chosen_reward": -1.0, "rejected_reward": -3.0, "margin": 2.0}),
+        ("both sink", {"chosen_reward": -3.0, "rejected_reward": -4.0, "margin": 1.0}),
     ],
 )
 def test_a_trouble_that_lasts_is_said_once(name: str, change: dict[str, float]) -> None:
@@ -43,6 +43,11 @@ def test_a_trouble_that_lasts_is_said_once(name: str, change: dict[str, float]) 
 def test_health_is_silent_whatever_is_measured() -> None:
     heard: list[str] = []
     doctor = Doctor(heard.append)
-    for figures in (HEALTHY, {"accuracy": 1.0}, {}, {"kl": 0.1}) * 5:
+    a_little = {
+        "chosen_reward": -0.1,
+        "rejected_reward": -0.5,
+        "margin": 0.4,
+    }  # preference optimisation always does
+    for figures in (HEALTHY, a_little, {"accuracy": 1.0}, {}, {"kl": 0.1}) * 5:
         doctor.look(figures)
     assert heard == []
