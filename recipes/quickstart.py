@@ -89,7 +89,8 @@ def recipe(store: Store, cfg: Config) -> None:
     model, mixture, measured = None, None, None
     for number, phase in enumerate(cfg.phases, start=1):
         here = f"phase-{number}"
-        mixing = replace(cfg.mixing, phase=phase.name, schedule=cfg.schedule)
+        first = cfg.mixing.base if number == 1 else None  # nothing was measured yet
+        mixing = replace(cfg.mixing, phase=phase.name, schedule=cfg.schedule, override=first)
         mixture = run(
             choose_mixture, mixing, label=f"{here}/mixture",
             shards=shards, previous=mixture, measured=measured, affinity=affinity, trained=model, sizing=sizing,

@@ -141,10 +141,10 @@ def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any)
         mixing=ChooseMixtureConfig(
             # Recitation first: what copies from the context learns everything else faster.
             base={
-                "recitation": 0.28,
-                "chat": 0.24,
-                "textbooks": 0.17,
-                "mathematics": 0.11,
+                "recitation": 0.34,
+                "chat": 0.22,
+                "textbooks": 0.16,
+                "mathematics": 0.08,
                 "stories": 0.05,
                 "exercises": 0.07,
                 "web": 0.04,
@@ -169,7 +169,7 @@ def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any)
             prompts=1_000, answers=8, max_new_tokens=64, min_margin=0.5, use_reference=False
         ),
         dpo=DpoConfig(epochs=1, optim=adamw(1e-4)),
-        grpo=GrpoConfig(rounds=30, questions=64, group=8, max_new_tokens=64, partial=0.0, optim=adamw(2e-4)),
+        grpo=GrpoConfig(rounds=20, questions=64, group=8, max_new_tokens=64, partial=0.0, optim=adamw(1e-4)),
         export=ExportConfig(name="smolforge-quickstart"),
     )
     return replace(cfg, **changes)
