@@ -28,6 +28,7 @@ from smolforge.train.memory import micro_tokens
 
 if TYPE_CHECKING:
     from smolforge.align.tuning import Course
+    from smolforge.data.tokens.batches import Example
     from smolforge.model.transformer import Llama
     from smolforge.text.tokenizer import Tok
     from smolforge.train.team import Team
@@ -206,8 +207,6 @@ def sft(
     Raises  InputError for a conversation that cannot be read, StageError when training breaks
     """
     from smolforge.align.conversations import conversation_example, read_conversations
-    from smolforge.align.replay import replayed
-    from smolforge.data.read.documents import read_rows
     from smolforge.data.tokens.batches import ExampleBatches
     from smolforge.model.lora import add_adapters
     from smolforge.train.loss import next_token_loss
@@ -224,8 +223,7 @@ def sft(
     chosen = [c for c in read_conversations(data.path) if not cfg.skills or c.skill in cfg.skills]
     length = _row_length(cfg.length, job, model)
     examples = [conversation_example(tok, conversation) for conversation in chosen]
-    texts = {name: (row["text"] for row in read_rows(one.path)) for name, one in (replay or {}).items()}
-    again = replayed(tok, texts, examples, length, cfg.replay_share, cfg.seed)
+    again = _read_again(cfg, tok, replay, examples, length) if replay else []
     rows = max(1, cfg.batch_tokens // length)
     batches = ExampleBatches([*examples, *again], length=length, rows=rows, seed=cfg.seed, epochs=cfg.epochs)
     steps = min(batches.count_batches(), most_steps or batches.count_batches())
@@ -240,6 +238,16 @@ def sft(
         facts = _tune(job, tok, course, init, length, team, lora=cfg.lora)
     told = {"conversations": len(chosen) - batches.left_out, "left_out": batches.left_out}
     return {**facts, **told, **({"read_again": len(again)} if replay else {})}
+
+
+def _read_again(
+    cfg: SftConfig, tok: Tok, replay: Mapping[str, Corpus], examples: list[Example], length: int
+) -> list[Example]:
+    from smolforge.align.replay import replayed
+    from smolforge.data.read.documents import read_rows  # its library starts threads
+
+    texts = {name: (row["text"] for row in read_rows(one.path)) for name, one in replay.items()}
+    return replayed(tok, texts, examples, length, cfg.replay_share, cfg.seed)
 
 
 def _sized(cfg: SftConfig, sizing: Sizing | None) -> tuple[SftConfig, int | None]:
