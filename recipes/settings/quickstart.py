@@ -168,7 +168,7 @@ def scale(*, conversations: int, written_bytes: int, items: int, **changes: Any)
         pairs=SamplePairsConfig(
             prompts=1_000, answers=8, max_new_tokens=64, min_margin=0.5, use_reference=False
         ),
-        dpo=DpoConfig(epochs=1, optim=adamw(1e-4)),
+        dpo=DpoConfig(epochs=1, optim=adamw(5e-5)),
         grpo=GrpoConfig(rounds=20, questions=64, group=8, max_new_tokens=64, partial=0.0, optim=adamw(1e-4)),
         export=ExportConfig(name="smolforge-quickstart"),
     )
