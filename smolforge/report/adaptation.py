@@ -67,7 +67,7 @@ ALL_SKILLS, ALL_TEXTS = "general skills it had", "general texts, bits per byte"
 def adaptation(run: Run) -> Adaptation | None:
     """What an adaptation left in the run so far; None for another kind of run."""
     made = {one.label: one for one in run.made}
-    if "sizing" not in made or not any(label.startswith("decision/") for label in made):
+    if "sizing" not in made or f"decision/{judging.ORIGINAL}" not in made:
         return None
     choice = _plain(made.get("best/model"), "choice.json")
     sizing = _plain(made.get("sizing"), "sizing.json")
