@@ -311,14 +311,23 @@ def _names(given: str | None) -> tuple[str, ...]:
 @click.argument("model")
 @with_options(asking_options)
 @click.option("--form", type=click.Choice(["text", "chat"]), default="text", show_default=True)
+@click.option(
+    "--prefix",
+    type=click.Choice(["start", "none"]),
+    default="start",
+    show_default=True,
+    help="What a text prompt begins with: the start token, or nothing, as in lm-evaluation-harness.",
+)
 @lab_option
-def eval_(model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: Any, lab: Path) -> None:
+def eval_(
+    model: str, benchmarks: Path, tasks: str | None, items_per_task: int, form: Any, prefix: Any, lab: Path
+) -> None:
     """Score a model on benchmarks, with chance level and interval. MODEL is a run, a label, a released name, a model
     folder or a .gguf file.
     """
     from smolforge.models import evaluate_model
 
-    click.echo(evaluate_model(model, benchmarks, _names(tasks), items_per_task, form, lab))
+    click.echo(evaluate_model(model, benchmarks, _names(tasks), items_per_task, form, lab, prefix))
 
 
 @main.command()

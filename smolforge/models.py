@@ -123,7 +123,13 @@ def model_and_tokenizer(store: Store, name: str, label: str = "") -> tuple[Check
 
 
 def evaluate_model(
-    name: str, benchmarks: Path, tasks: tuple[str, ...], items: int, form: Literal["text", "chat"], lab: Path
+    name: str,
+    benchmarks: Path,
+    tasks: tuple[str, ...],
+    items: int,
+    form: Literal["text", "chat"],
+    lab: Path,
+    prefix: Literal["start", "none"] = "start",
 ) -> str:
     """Score the model on benchmark files; the scores are kept in the lab under the run `eval`."""
     from smolforge.evals.stages import benchmarks_in, load_benchmarks
@@ -132,7 +138,7 @@ def evaluate_model(
     store = Store(lab, "eval")
     checkpoint, tokenizer = model_and_tokenizer(store, name)
     texts = _kept(store, load_benchmarks, questions, label="benchmarks")
-    return scores_text(_scores_of(store, name, checkpoint, tokenizer, texts, items, form))
+    return scores_text(_scores_of(store, name, checkpoint, tokenizer, texts, items, form, prefix))
 
 
 def compare_models(
@@ -188,14 +194,15 @@ def _scores_of(
     texts: EvalTexts,
     items: int,
     form: Literal["text", "chat"],
+    prefix: Literal["start", "none"] = "start",
 ) -> Scores:
     from smolforge.evals.stages import EvaluateConfig, evaluate
 
     return _kept(
         store,
         evaluate,
-        EvaluateConfig(form=form, items_per_skill=items),
-        label=f"{name.strip('/')}/scores-{form}",
+        EvaluateConfig(form=form, items_per_skill=items, prefix=prefix),
+        label=f"{name.strip('/')}/scores-{form}" + ("" if prefix == "start" else "-no-prefix"),
         model=checkpoint,
         tokenizer=tokenizer,
         texts=texts,
