@@ -87,7 +87,7 @@ def load_recipe(name: str) -> Recipe:
             f"there is no recipe `{name}`", fix=f"known here: {known}; or give a path to a .py file"
         )
     try:
-        with _settings_beside(path):
+        with settings_beside(path):
             module = _executed(path, f"smolforge_recipe_{path.stem}")
     except (SyntaxError, ImportError, NameError, AttributeError, TypeError) as error:
         line = getattr(error, "lineno", None) or _line_in(path, error)
@@ -111,7 +111,7 @@ def _settings_file(recipe: Path) -> Path:
 
 
 @contextmanager
-def _settings_beside(recipe: Path) -> Iterator[None]:
+def settings_beside(recipe: Path) -> Iterator[None]:
     """While a recipe loads, `settings.NAME` is the file of its own name beside it, whatever else was loaded before."""
     file, name = _settings_file(recipe), f"settings.{recipe.stem}"
     if not file.is_file():

@@ -24,6 +24,7 @@ from smolforge.artifacts import Artifact
 from smolforge.config import from_plain, to_plain
 from smolforge.devices import Machine
 from smolforge.errors import ConfigError, InputError, StoreError
+from smolforge.recipe import settings_beside
 from smolforge.stage import Input, Job, Stage
 from smolforge.store import as_artifact, read_record, write_json
 
@@ -122,7 +123,8 @@ def _module(name: str, file: str) -> ModuleType:
         )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    with settings_beside(Path(file)):
+        spec.loader.exec_module(module)
     return module
 
 

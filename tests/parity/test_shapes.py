@@ -7,7 +7,6 @@ Both models share the memory of the weights, and each gradient is dropped as soo
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from torch import Tensor
 from smolforge.model.config import ModelConfig
 from smolforge.model.transformer import Llama
 from smolforge.model.weights import hf_config
+from smolforge.recipe import load_recipe
 
 transformers = pytest.importorskip("transformers")
 
@@ -27,7 +27,7 @@ ROOM_BYTES = 3 * 2**29
 
 
 def published(scale: str) -> ModelConfig:
-    return runpy.run_path(str(ROOT / "recipes" / "smollm2.py"))["SCALES"][scale].model
+    return load_recipe(str(ROOT / "recipes" / "smollm2.py")).scales[scale].model
 
 
 def free_bytes() -> int:

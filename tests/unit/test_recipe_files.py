@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from smolforge.cli import main
 from smolforge.errors import ConfigError
+from smolforge.launch.task import _module
 from smolforge.recipe import load_recipe
 
 SETTINGS = """
@@ -46,6 +47,13 @@ def test_each_recipe_has_the_settings_beside_it(tmp_path: Path) -> None:
         assert loaded.configured(None, []).count == count
         assert loaded.configured(None, ["count=9"]).count == 9
     assert {name for name in sys.modules if name.split(".")[0] == "settings"} == before
+
+
+def test_a_worker_finds_the_settings_too(tmp_path: Path) -> None:
+    """Other processes load a recipe's own stages by file."""
+    path = _write(tmp_path, 4)
+    module = _module("smolforge_recipe_two_of_a_worker", str(path))
+    assert module.Config().count == 4
 
 
 def test_a_mistake_in_the_settings_is_named(tmp_path: Path) -> None:
