@@ -20,6 +20,8 @@ EXCERPTS_A_RULE = 3
 SAMPLES_A_SKILL = 2
 MOST_CONVERSATIONS = 6
 EXCERPT_ROWS = 20_000
+KEPT = "best"
+"""The step that chooses among states, in place of a tuning."""
 
 
 @dataclass(frozen=True)
@@ -413,16 +415,18 @@ def _sentence(run: Run, steps: Sequence[Step], numbers: Sequence[tuple[str, str]
         text += (
             f", taught in {count} phase{'s' * (count > 1)} on {known.get('pre-training tokens', '?')} tokens"
         )
-    if run.tuned:
-        text += f", then tuned by {_list([one.name for one in run.tuned])}"
+    tunings = [one.name for one in run.tuned if one.name != KEPT]
+    if tunings:
+        text += f", then tuned by {_list(tunings)}"
     scored = [s for s in steps if s.mean(bits=False) is not None]
     if not scored:
         return text + "."
     last = scored[-1]
     shares = [cell for cell in last.cells.values() if not cell.is_bits]
     above = sum(cell.above_chance for cell in shares)
+    when = "The best of these states" if last.name == KEPT else f"After {last.name} it"
     return (
-        f"{text}. After {last.name} it is right in {last.mean(bits=False):.0%} of held-out items on average, "
+        f"{text}. {when} is right in {last.mean(bits=False):.0%} of held-out items on average, "
         f"above chance in {above} of {len(shares)} skills."
     )
 
